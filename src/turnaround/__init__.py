@@ -1,0 +1,1 @@
+"""Turnaround: one picture in, a video that turns around the scene out."""

@@ -1,0 +1,1 @@
+"""Noise, denoising, sampling and windows, for any network."""

@@ -1,0 +1,1 @@
+"""Predict to disk, score from disk, compare."""

@@ -1,0 +1,1 @@
+"""Cameras, rigid motions, alignment, flow: pure functions on tensors."""

@@ -1,0 +1,1 @@
+"""Small pure metrics that return (sum, count)."""

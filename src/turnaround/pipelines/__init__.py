@@ -1,0 +1,1 @@
+"""Inputs of a person to outputs of a person."""

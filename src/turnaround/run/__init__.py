@@ -1,0 +1,1 @@
+"""Root objects that the configs build; the only place that knows Hydra and W&B."""

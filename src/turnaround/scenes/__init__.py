@@ -1,0 +1,1 @@
+"""Procedural worlds with exact truth: default training data and test oracle."""

@@ -1,0 +1,26 @@
+"""What flows between the parts; torch and jaxtyping only."""
+
+from turnaround.types.batch import DepthBatch
+from turnaround.types.camera import Camera, Equirectangular180, Pinhole
+from turnaround.types.depth import DepthKind, DepthVideo
+from turnaround.types.errors import InputError
+from turnaround.types.motion import Flow, Tracks
+from turnaround.types.protocols import ClipSource, Codec, DepthEstimator
+from turnaround.types.video import Clip, Video
+
+__all__ = [
+    "Camera",
+    "Clip",
+    "ClipSource",
+    "Codec",
+    "DepthBatch",
+    "DepthEstimator",
+    "DepthKind",
+    "DepthVideo",
+    "Equirectangular180",
+    "Flow",
+    "InputError",
+    "Pinhole",
+    "Tracks",
+    "Video",
+]
