@@ -1,0 +1,78 @@
+"""Methods that look at no picture: what any network has to beat."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from turnaround.types import Clip, ClipSource, DepthKind, InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConstantDepth:
+    """The same everywhere; the alignment turns it into the clip's best constant disparity."""
+
+    name = "constant"
+    kind = DepthKind.AFFINE_DISPARITY
+
+    def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]:
+        for frame in frames:
+            yield torch.ones_like(frame[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanePrior:
+    """Disparity a + b u + c v, with u to the right and v down, both in [-1, 1] over the image."""
+
+    a: float
+    b: float
+    c: float
+    name = "plane"
+    kind = DepthKind.AFFINE_DISPARITY
+
+    def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]:
+        coefficients = torch.tensor([self.a, self.b, self.c], dtype=torch.float64)
+        for frame in frames:
+            yield (_plane_terms(*frame.shape[1:]) @ coefficients).to(frame)
+
+    @classmethod
+    def fit(cls, *, source: ClipSource) -> "PlanePrior":
+        """Least squares over all clips of the true disparity (1 / metres), each clip's brought to [0, 1] by its ends."""
+        normal, moment = torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+        for item in source.ids():
+            disparity, valid = _normalised_disparity(source.clip(item))
+            terms = _plane_terms(*disparity.shape[1:]).expand(*disparity.shape, 3)[valid]
+            normal += terms.T @ terms
+            moment += terms.T @ disparity[valid]
+        if torch.linalg.matrix_rank(normal) < 3:
+            raise InputError(
+                "plane prior",
+                expected="training clips with known metric depth that varies",
+                found=f"too little of it in {len(source.ids())} clips",
+                fix="give a source whose clips have depth",
+            )
+        a, b, c = torch.linalg.solve(normal, moment).tolist()
+        return cls(a=a, b=b, c=c)
+
+
+def _plane_terms(height: int, width: int) -> Float[Tensor, "h w 3"]:
+    v, u = torch.meshgrid(_centres(height), _centres(width), indexing="ij")
+    return torch.stack([torch.ones_like(u), u, v], dim=-1)
+
+
+def _centres(size: int) -> Float[Tensor, "n"]:
+    return (torch.arange(size, dtype=torch.float64) + 0.5) / size * 2 - 1
+
+
+def _normalised_disparity(clip: Clip) -> tuple[Float[Tensor, "t h w"], Tensor]:
+    """Min-max normalised true disparity and where it counts: nowhere, if the clip has no depth or all of it is equal."""
+    if clip.depth is None or clip.depth.kind is not DepthKind.METRIC:
+        return torch.zeros(clip.video[:, 0].shape, dtype=torch.float64), torch.zeros_like(clip.video[:, 0]).bool()
+    depth = clip.depth.values.double()
+    disparity, valid = 1 / depth, depth.isfinite() & (depth > 0)
+    if not valid.any():
+        return disparity, valid
+    low, high = disparity[valid].aminmax()
+    return (disparity - low) / (high - low), valid & (high > low)

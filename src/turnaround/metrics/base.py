@@ -1,0 +1,70 @@
+"""What a metric is, and the averaging that all of them share.
+
+The order is DepthCrafter's (arXiv 2409.02095, evaluation code): mean over the valid pixels of a frame, then over the
+frames that have any, then over videos. A metric does the first two; the mean over videos is taken over its values.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from turnaround.types import Pinhole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Average:
+    """The sum of frame values and how many frames it holds; parts merge by `+`."""
+
+    sum: float
+    count: int
+
+    @property
+    def value(self) -> float:
+        """NaN where nothing was counted."""
+        return self.sum / self.count if self.count else math.nan
+
+    def __add__(self, other: "Average") -> "Average":
+        return Average(sum=self.sum + other.sum, count=self.count + other.count)
+
+
+@runtime_checkable
+class DepthMetric(Protocol):
+    """Compares aligned depth with the truth, both in metres; frames without a valid pixel are not counted."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(
+        self, depth: Float[Tensor, "t h w"], truth: Float[Tensor, "t h w"], valid: Bool[Tensor, "t h w"]
+    ) -> Average: ...
+
+
+@runtime_checkable
+class TemporalMetric(Protocol):
+    """Compares aligned depth of neighbouring frames through exact cameras; the truth decides which pixels count."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(
+        self,
+        depth: Float[Tensor, "t h w"],
+        truth: Float[Tensor, "t h w"],
+        valid: Bool[Tensor, "t h w"],
+        cameras: Pinhole,
+    ) -> Average: ...
+
+
+def frame_means(error: Float[Tensor, "t h w"], valid: Bool[Tensor, "t h w"]) -> Float[Tensor, "t"]:
+    """Mean over the valid pixels of each frame, NaN where there are none; what stands elsewhere is not looked at."""
+    return torch.where(valid, error, 0).sum((1, 2)) / valid.sum((1, 2))
+
+
+def average_over_frames(values: Float[Tensor, "t"], valid: Bool[Tensor, "t h w"]) -> Average:
+    """The average of one value per frame over the frames with a valid pixel."""
+    counted = valid.any(2).any(1)
+    return Average(sum=float(values[counted].sum()), count=int(counted.sum()))
