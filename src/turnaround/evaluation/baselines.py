@@ -39,7 +39,7 @@ class PlanePrior:
 
     @classmethod
     def fit(cls, *, source: ClipSource) -> "PlanePrior":
-        """Least squares over all clips of the true disparity (1 / metres), each clip's brought to [0, 1] by its ends."""
+        """Least squares over the true disparity of all clips, brought to [0, 1] by each clip's minimum and maximum."""
         normal, moment = torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
         for item in source.ids():
             disparity, valid = _normalised_disparity(source.clip(item))
@@ -67,7 +67,7 @@ def _centres(size: int) -> Float[Tensor, "n"]:
 
 
 def _normalised_disparity(clip: Clip) -> tuple[Float[Tensor, "t h w"], Tensor]:
-    """Min-max normalised true disparity and where it counts: nowhere, if the clip has no depth or all of it is equal."""
+    """Min-max normalised true disparity, and where it counts: nowhere in a clip without depth or without variation."""
     if clip.depth is None or clip.depth.kind is not DepthKind.METRIC:
         return torch.zeros(clip.video[:, 0].shape, dtype=torch.float64), torch.zeros_like(clip.video[:, 0]).bool()
     depth = clip.depth.values.double()

@@ -11,7 +11,9 @@ from rich.progress import track
 from turnaround.evaluation.benchmark import Benchmark, prediction_path
 from turnaround.io.atomic import atomic_file
 from turnaround.io.depth import write_depth_npz
-from turnaround.types import DepthEstimator, DepthVideo, InputError
+from turnaround.types import DepthEstimator, DepthVideo
+
+META_KEYS = ("seed", "frames", "seconds_per_frame")
 
 
 def predict(estimator: DepthEstimator, benchmark: Benchmark, folder: Path, seed: int) -> None:
@@ -25,29 +27,25 @@ def predict(estimator: DepthEstimator, benchmark: Benchmark, folder: Path, seed:
         path = prediction_path(method_folder, item)
         if path.exists() and read_prediction_meta(path).get("seed") == seed:
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
         video = benchmark.source.clip(item).video
         start = perf_counter()
         maps = [depth.float().cpu() for depth in estimator.stream(iter(video), seed=seed)]
         seconds = perf_counter() - start
+        _meta_path(path).unlink(missing_ok=True)  # an older seed's record must not vouch for the new file
         write_depth_npz(path, DepthVideo(values=torch.stack(maps), kind=estimator.kind))
-        meta = {"seed": seed, "frames": len(maps), "seconds_per_frame": seconds / len(maps)}
+        meta = dict(zip(META_KEYS, (seed, len(maps), seconds / len(maps)), strict=True))
         with atomic_file(_meta_path(path)) as temporary:
             temporary.write_text(json.dumps(meta, indent=2) + "\n")
 
 
 def read_prediction_meta(path: Path) -> dict[str, float]:
-    """The numbers that `predict` left beside the prediction at `path`; empty where there is no such file."""
-    meta_path = _meta_path(path)
-    if not meta_path.exists():
-        return {}
+    """The numbers that `predict` left beside the prediction at `path`; a file of another make adds nothing."""
     try:
-        meta = json.loads(meta_path.read_text())
-        return {key: meta[key] for key in ("seed", "frames", "seconds_per_frame")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            meta_path, expected="a prediction's JSON record", found=str(error), fix="delete it or predict again"
-        ) from error
+        meta = json.loads(_meta_path(path).read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    numbers = meta if isinstance(meta, dict) else {}
+    return {key: numbers[key] for key in META_KEYS if isinstance(numbers.get(key), int | float)}
 
 
 def _meta_path(path: Path) -> Path:

@@ -83,7 +83,7 @@ def align_to_depth(
 def fit_disparity_affine(
     prediction: Float[Tensor, "t h w"], truth_depth: Float[Tensor, "t h w"], valid: Bool[Tensor, "t h w"]
 ) -> tuple[float, float]:
-    """Scale and shift that bring a predicted disparity to 1 / truth_depth (DepthCrafter's evaluation, arXiv 2409.02095).
+    """Scale and shift that bring a predicted disparity to 1 / truth_depth (DepthCrafter, arXiv 2409.02095, sec. 4).
 
     Plain least squares: the scale of a prediction that runs against the truth is negative. A constant prediction gets
     scale 0 and the best constant disparity as its shift; with no valid pixel the fit is (1, 0).

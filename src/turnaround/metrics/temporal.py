@@ -1,7 +1,7 @@
 """Consistency of aligned depth between neighbouring frames."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,6 +15,7 @@ Frame = Float[Tensor, "h w"]
 Mask = Bool[Tensor, "h w"]
 
 
+@runtime_checkable
 class Splat(Protocol):
     """Turns projected points into a depth map; `inf` where nothing lands."""
 
@@ -62,7 +63,7 @@ class TemporalAlignmentError:
         steps = [(k, k + 1) for k in range(len(depth) - 1)]
         errors = [self._error(depth, truth, valid, cameras, *step) for i, j in steps for step in ((i, j), (j, i))]
         counted = [error for error in errors if error is not None]
-        return Average(sum=100 * sum(counted), count=len(counted))
+        return Average(sum=100 * sum(counted, 0.0), count=len(counted))
 
     def _error(
         self,

@@ -4,21 +4,24 @@ Two passes over the input. The first estimates: raw maps go to a temporary file,
 memory. The second turns raw maps into every output at once. All frames share one scale and shift.
 """
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from time import perf_counter
+from typing import IO
 
 import torch
 from jaxtyping import Float
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 from torch import Tensor
 
+from turnaround.io.atomic import atomic_file, atomic_folder
 from turnaround.io.depth import DepthNpzWriter, DepthPngWriter
 from turnaround.io.image import write_image
 from turnaround.io.video import FrameSource, VideoWriter, open_frames
@@ -28,7 +31,7 @@ from turnaround.viz.layout import hcat
 
 PERCENTILES = (0.1, 99.9)
 SAMPLE_LIMIT = 2**20
-OUTPUTS = ("depth.npz", "depth", "depth_vis.mp4", "depth_vis.png", "side_by_side.mp4")
+FILES, FOLDER = ("depth.npz", "depth_vis.mp4", "side_by_side.mp4"), "depth"
 
 
 class ValueSample:
@@ -48,21 +51,37 @@ class ValueSample:
         self.minimum = min(self.minimum, values.min().item())
         self.maximum = max(self.maximum, values.max().item())
         keys = torch.rand(values.numel(), generator=self.generator)
-        self.keys = torch.cat([self.keys, keys])
-        self.values = torch.cat([self.values, values.flatten()])
-        self._keep_below(self.bound)
+        chosen = keys < self.bound
+        self.keys = torch.cat([self.keys, keys[chosen]])
+        self.values = torch.cat([self.values, values.flatten()[chosen]])
         while self.keys.numel() > self.limit:
             self.bound /= 2
-            self._keep_below(self.bound)
-
-    def _keep_below(self, bound: float) -> None:
-        kept = self.keys < bound
-        self.keys, self.values = self.keys[kept], self.values[kept]
+            chosen = self.keys < self.bound
+            self.keys, self.values = self.keys[chosen], self.values[chosen]
 
     def robust_range(self) -> tuple[float, float]:
         """The stated percentiles, or the extremes where nearly all values are one and the same."""
         low, high = torch.quantile(self.values, torch.tensor(PERCENTILES) / 100).tolist()
         return (low, high) if low < high else (self.minimum, self.maximum)
+
+
+class RawMaps:
+    """Maps as estimated: appended to an open file as plain float32, and read back one at a time."""
+
+    def __init__(self, file: IO[bytes], *, height: int, width: int):
+        self.file, self.height, self.width = file, height, width
+        self.count, self.sample = 0, ValueSample()
+
+    def append(self, values: Float[Tensor, "h w"]) -> None:
+        self.file.write(values.numpy().tobytes())
+        self.sample.add(values)
+        self.count += 1
+
+    def __iter__(self) -> Iterator[Float[Tensor, "h w"]]:
+        self.file.seek(0)
+        for _ in range(self.count):
+            data = bytearray(self.file.read(4 * self.height * self.width))
+            yield torch.frombuffer(data, dtype=torch.float32).view(self.height, self.width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +93,7 @@ class Normalised:
 
     @classmethod
     def spanning(cls, low: float, high: float) -> "Normalised":
-        """The map that takes low to 0 and high to 1; a constant to 0."""
+        """Takes low to 0 and high to 1; a constant to 0."""
         scale = 1 / (high - low) if low < high else 1.0
         return cls(scale=scale, shift=-low * scale)
 
@@ -95,7 +114,7 @@ class Unchanged:
 
 
 def stored_as(kind: DepthKind, pictured: Normalised) -> Normalised | Unchanged:
-    """What `depth.npz` holds: values like the pictures' where scale and shift mean nothing, else the estimate itself."""
+    """What `depth.npz` holds: the pictures' values where scale and shift mean nothing, else the estimate itself."""
     match kind:
         case DepthKind.AFFINE_DISPARITY | DepthKind.AFFINE_DEPTH:
             return pictured
@@ -103,21 +122,16 @@ def stored_as(kind: DepthKind, pictured: Normalised) -> Normalised | Unchanged:
             return Unchanged()
 
 
-@dataclass(frozen=True, kw_only=True)
-class RawMaps:
-    """Estimated maps in a plain file of float32, read back one at a time."""
+class Counted:
+    """Frames passed on, and how many were asked for so far."""
 
-    path: Path
-    frames: int
-    height: int
-    width: int
-    sample: ValueSample
+    def __init__(self, frames: Iterable[Float[Tensor, "3 h w"]]):
+        self.frames, self.count = iter(frames), 0
 
-    def __iter__(self) -> Iterator[Float[Tensor, "h w"]]:
-        with self.path.open("rb") as file:
-            for _ in range(self.frames):
-                data = bytearray(file.read(4 * self.height * self.width))
-                yield torch.frombuffer(data, dtype=torch.float32).view(self.height, self.width)
+    def __iter__(self) -> Iterator[Float[Tensor, "3 h w"]]:
+        for frame in self.frames:
+            self.count += 1
+            yield frame
 
 
 class DepthPipeline:
@@ -126,14 +140,14 @@ class DepthPipeline:
     Writes into `out`, all or nothing:
 
     * `depth.npz`: `depth` [t h w] float32, `kind`, `scale`, `shift`. The affine kinds hold
-      `depth = clip(raw * scale + shift, 0, 1)`, where raw is what the estimator gave and scale and shift, one pair for
-      all frames, take its 0.1 and 99.9 percentiles to 0 and 1 (of all values, or of a uniform, repeatable sample of
-      2**19 to 2**20 when there are more). Metric and scale-invariant depth is held raw, with scale 1 and shift 0.
+      `depth = clip(raw * scale + shift, 0, 1)`, where raw is what the estimator gave, and scale and shift, one pair
+      for all frames, take its 0.1 and 99.9 percentiles to 0 and 1 (of all values, or of a uniform, repeatable sample
+      of about 2**19 to 2**20 when there are more). Metric and scale-invariant depth stays raw: scale 1, shift 0.
     * `depth/00000.png` and so on: 16 bit, `clip(raw * scale + shift, 0, 1)` for every kind.
     * `depth_vis.mp4`, and `depth_vis.png` when there is one frame: the same in colour; bright is near.
     * `side_by_side.mp4`: the input, and its depth in colour to the right of it.
 
-    fps: of the videos written; by default the input's. max_frames: stop after so many.
+    fps: of the videos written; by default the input's. max_frames: only so many from the start.
     """
 
     def __init__(
@@ -146,51 +160,124 @@ class DepthPipeline:
         seed: int,
     ):
         if fps is not None and not 0 < fps < float("inf"):
-            raise InputError("fps", expected="a positive number or null", found=str(fps), fix="set fps=24, say")
+            raise InputError("fps", expected="a positive number", found=str(fps), fix="or leave it at the input's")
         if max_frames is not None and max_frames < 1:
-            raise InputError("max_frames", expected="at least 1, or null", found=str(max_frames), fix="leave it out")
+            raise InputError("max_frames", expected="at least 1", found=str(max_frames), fix="or take all")
         self.estimator, self.input, self.fps, self.max_frames, self.seed = estimator, input, fps, max_frames, seed
 
     def run(self, out: Path) -> dict[str, float]:
-        """The size, the seconds per frame (reading and estimating), and the scale and shift of the pictures.
+        """Returns frames, seconds_per_frame (reading and estimating), height, width, and the pictures' scale and shift.
 
-        Raises InputError for an input that cannot be read or is empty, and for an estimate that is not one finite map
-        of the frame's size per frame; nothing is left in `out` then.
+        Raises InputError, and leaves no file in `out`, for an input that cannot be read to its end and for estimates
+        that are not one finite map per frame, of its size.
         """
         source = open_frames(Path(self.input))
-        _refuse_input_among_outputs(source.path, out)
-        out.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=out, prefix=".depth_") as folder, _progress_bar() as progress:
-            staging, raw_path = Path(folder), Path(folder) / "raw.float32"
-            start = perf_counter()
-            raw = self._estimate(source, raw_path, progress)
-            seconds = perf_counter() - start
-            pictured = Normalised.spanning(*raw.sample.robust_range())
-            self._write(source, raw, pictured, staging, progress)
-            raw_path.unlink()
-            _publish(staging, out)
+        _refuse_to_overwrite(source.path, out)
+        with _progress() as progress, ExitStack() as stack:
+            # Under temporary names from here on: a place that cannot be written to is refused before the work,
+            # and all of them get their names only when the last one is complete.
+            places = {name: stack.enter_context(atomic_file(out / name)) for name in FILES}
+            places[FOLDER] = stack.enter_context(atomic_folder(out / FOLDER, pattern="*.png"))
+            maps = RawMaps(stack.enter_context(TemporaryFile(dir=out)), height=source.height, width=source.width)
+            started = perf_counter()
+            self._estimate(source, maps, progress)
+            seconds = perf_counter() - started
+            pictured = Normalised.spanning(*maps.sample.robust_range())
+            color = self._write(source, maps, pictured, places, progress)
+            if maps.count == 1:
+                write_image(stack.enter_context(atomic_file(out / "depth_vis.png")), color)
         return {
-            "frames": float(raw.frames),
-            "seconds_per_frame": seconds / raw.frames,
-            "height": float(raw.height),
-            "width": float(raw.width),
+            "frames": float(maps.count),
+            "seconds_per_frame": seconds / maps.count,
+            "height": float(maps.height),
+            "width": float(maps.width),
             "scale": pictured.scale,
             "shift": pictured.shift,
         }
 
     def _frames(self, source: FrameSource) -> Iterator[Float[Tensor, "3 h w"]]:
-        return islice(iter(source), self.max_frames)
+        return islice(source, self.max_frames)
 
-    def _estimate(self, source: FrameSource, path: Path, progress: Progress) -> RawMaps:
-        known = source.frames is not None
-        task = progress.add_task("depth", total=min(source.frames, self.max_frames or source.frames) if known else None)
-        sample, written, given = ValueSample(), 0, _Counted(self._frames(source))
-        with path.open("wb") as file:
-            for raw in self.estimator.stream(given, seed=self.seed):
-                raw = raw.detach().to("cpu", torch.float32).contiguous()
-                self._check(raw, source, written)
-                file.write(raw.numpy().tobytes())
-                sample.add(raw)
-                written += 1
+    def _estimate(self, source: FrameSource, maps: RawMaps, progress: Progress) -> None:
+        limits = [limit for limit in (source.frames, self.max_frames) if limit is not None]
+        task = progress.add_task("estimating", total=min(limits) if source.frames is not None else None)
+        frames = Counted(self._frames(source))
+        for raw in self.estimator.stream(frames, seed=self.seed):
+            raw = raw.detach().float().cpu()
+            self._require_sound(raw, source, maps.count)
+            maps.append(raw)
+            progress.advance(task)
+        next(iter(frames), None)  # one that the estimator left over counts as asked for
+        if maps.count != frames.count:
+            raise self._unsound(maps.count, "one map per frame", f"{maps.count} for the {frames.count} frames read")
+
+    def _require_sound(self, raw: Tensor, source: FrameSource, index: int) -> None:
+        size = (source.height, source.width)
+        if tuple(raw.shape) != size:
+            raise self._unsound(index, f"a map of {size}", f"{tuple(raw.shape)}")
+        if unknown := int((~raw.isfinite()).sum()):
+            raise self._unsound(index, "finite depth", f"{unknown} pixels that are NaN or infinite")
+
+    def _unsound(self, index: int, expected: str, found: str) -> InputError:
+        return InputError(
+            f"{self.input}, frame {index}",
+            expected=f"{expected} from {self.estimator.name}",
+            found=found,
+            fix="try other weights or a higher precision",
+        )
+
+    def _write(
+        self, source: FrameSource, maps: RawMaps, pictured: Normalised, places: Mapping[str, Path], progress: Progress
+    ) -> Float[Tensor, "3 h w"]:
+        """The second pass; returns the last picture in colour."""
+        kind, fps = self.estimator.kind, self.fps or source.fps
+        stored = stored_as(kind, pictured)
+        task = progress.add_task("writing", total=maps.count)
+        with (
+            DepthNpzWriter(
+                places["depth.npz"], frames=maps.count, height=maps.height, width=maps.width, kind=kind
+            ) as npz,
+            DepthPngWriter(places[FOLDER]) as pngs,
+            VideoWriter(places["depth_vis.mp4"], fps=fps) as colors,
+            VideoWriter(places["side_by_side.mp4"], fps=fps) as pairs,
+        ):
+            npz.calibrate(scale=stored.scale, shift=stored.shift)
+            for frame, raw in zip(self._frames(source), maps, strict=True):
+                picture = pictured(raw)
+                color = colorize(picture if kind.is_disparity else 1 - picture)
+                npz.write(stored(raw))
+                pngs.write(picture)
+                colors.write(color)
+                pairs.write(hcat([frame, color]))
                 progress.advance(task)
-        return None
+        return color
+
+
+def _refuse_to_overwrite(path: Path, out: Path) -> None:
+    """The input must not be, or lie in, what the run replaces."""
+    for name in (*FILES, FOLDER):
+        if path.resolve().is_relative_to((out / name).resolve()):
+            raise InputError(
+                path, expected="an input outside of what is written", found=str(out / name), fix="choose another out="
+            )
+
+
+class AverageTimeLeft(ProgressColumn):
+    """The ETA by the speed since the start: maps come in bursts, one per window, at which rich's own estimate jumps."""
+
+    def render(self, task: Task) -> Text:
+        if not task.total or not task.completed or task.elapsed is None:
+            return Text("eta -:--:--")
+        seconds = task.elapsed / task.completed * (task.total - task.completed)
+        return Text(f"eta {timedelta(seconds=round(seconds))}")
+
+
+def _progress() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        AverageTimeLeft(),
+    )
+    return Progress(*columns, console=Console(stderr=True))

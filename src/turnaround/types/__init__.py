@@ -5,22 +5,24 @@ from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
 from turnaround.types.motion import Flow, Tracks
-from turnaround.types.protocols import ClipSource, Codec, DepthEstimator
+from turnaround.types.protocols import ClipSource, Condition, DepthEstimator, DepthNetwork, VelocityNetwork
 from turnaround.types.video import Clip, Video
 
 __all__ = [
     "Camera",
     "Clip",
     "ClipSource",
-    "Codec",
+    "Condition",
     "DepthBatch",
     "DepthEstimator",
     "DepthKind",
+    "DepthNetwork",
     "DepthVideo",
     "Equirectangular180",
     "Flow",
     "InputError",
     "Pinhole",
     "Tracks",
+    "VelocityNetwork",
     "Video",
 ]

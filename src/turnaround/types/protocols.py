@@ -1,6 +1,7 @@
 """What must meet across a line meets here; the config injects the implementation."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -33,15 +34,37 @@ class ClipSource(Protocol):
     def clip(self, id: str) -> Clip: ...
 
 
-class Codec(Protocol):
-    """Frames to latents and back; [-1, 1] exists only inside. Disparity is normalised to [0, 1] per sequence."""
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """What a video depth network sees of the video: a latent and one image token per frame."""
 
-    video_channels: int
-    depth_channels: int
-    factor: int
+    latents: Float[Tensor, "b t c y x"]
+    tokens: Float[Tensor, "b t k"]
 
-    def encode_video(self, video: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t c y x"]: ...
 
-    def encode_disparity(self, disparity: Float[Tensor, "b t h w"]) -> Float[Tensor, "b t d y x"]: ...
+@runtime_checkable
+class VelocityNetwork(Protocol):
+    """Predicts the velocity of noisy disparity latents (EDM, sigma_data = 1)."""
+
+    def velocity(
+        self, scaled: Float[Tensor, "b t d y x"], c_noise: Float[Tensor, " b"], condition: Condition
+    ) -> Float[Tensor, "b t d y x"]:
+        """scaled: noisy latents times c_in. c_noise: ln(sigma) / 4."""
+        ...
+
+
+@runtime_checkable
+class DepthNetwork(VelocityNetwork, Protocol):
+    """A velocity network with the ways into its latents and out of them."""
+
+    size_multiple: int  # height and width of its videos are multiples of this
+
+    def condition(self, video: Float[Tensor, "b t 3 h w"]) -> Condition:
+        """RGB in [0, 1]."""
+        ...
+
+    def encode_disparity(self, disparity: Float[Tensor, "b t h w"]) -> Float[Tensor, "b t d y x"]:
+        """Disparity in [0, 1]."""
+        ...
 
     def decode_disparity(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]: ...

@@ -1,0 +1,50 @@
+"""Procedural worlds as clips."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from turnaround.io.atomic import atomic_file
+from turnaround.scenes.observe import color, surface
+from turnaround.scenes.sample import VERSION, WorldSampler
+from turnaround.types import Clip, DepthKind, DepthVideo
+
+
+class ProceduralClips:
+    """The clips of seeds first, first + 1, …: a `ClipSource` with 8-bit colour, exact metric depth and cameras.
+
+    Clips are rendered on first use and kept under `cache`, in files named after all that decides their bytes (the
+    sampler, the renderer's version, the seed), so that sources with other settings never meet.
+    """
+
+    def __init__(self, *, sampler: WorldSampler, first: int, count: int, cache: str):
+        self.sampler, self.first, self.count = sampler, first, count
+        settings = json.dumps([VERSION, asdict(sampler)], sort_keys=True)
+        self.folder = Path(cache) / hashlib.sha256(settings.encode()).hexdigest()[:16]
+
+    def ids(self) -> Sequence[str]:
+        return [f"{seed:08d}" for seed in range(self.first, self.first + self.count)]
+
+    def clip(self, id: str) -> Clip:
+        scene = self.sampler(int(id))
+        path = self.folder / f"{id}.npz"
+        if not path.exists():
+            frames = range(len(scene.camera))
+            video = torch.stack([(color(scene, frame) * 255).round().byte() for frame in frames])
+            depth = torch.stack([surface(scene, frame).depth for frame in frames])
+            with atomic_file(path) as temporary:
+                np.savez(temporary, video=video.numpy(), depth=depth.numpy())
+        with np.load(path, allow_pickle=False) as stored:
+            video, depth = torch.from_numpy(stored["video"]).float() / 255, torch.from_numpy(stored["depth"])
+        return Clip(
+            id=id,
+            video=video,
+            cameras=scene.camera,
+            depth=DepthVideo(values=depth, kind=DepthKind.METRIC),
+            sources=dict.fromkeys(("video", "cameras", "depth"), scene.name),
+        )

@@ -1,0 +1,50 @@
+"""From a condition to clean latents."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from turnaround.diffusion.denoiser import denoise
+from turnaround.diffusion.schedule import karras_sigmas
+from turnaround.types import Condition, VelocityNetwork
+
+
+class Sampler(Protocol):
+    """noise: unit normal, of the latents' shape."""
+
+    def sample(
+        self, network: VelocityNetwork, condition: Condition, noise: Float[Tensor, "b t d y x"]
+    ) -> Float[Tensor, "b t d y x"]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EulerSampler:
+    """Euler steps along the probability flow from sigma_max to 0 (arXiv 2206.00364, algorithm 1 without churn)."""
+
+    steps: int
+    sigma_min: float
+    sigma_max: float
+    rho: float
+
+    def sample(self, network, condition, noise):
+        sigmas = karras_sigmas(self.steps, sigma_min=self.sigma_min, sigma_max=self.sigma_max, rho=self.rho)
+        latents = noise * (1 + sigmas[0] ** 2) ** 0.5  # the scheduler's init_noise_sigma for "leading" spacing
+        for now, after in zip(sigmas.tolist(), [*sigmas[1:].tolist(), 0.0], strict=True):
+            sigma = torch.full((len(latents),), now, dtype=latents.dtype, device=latents.device)
+            clean = denoise(network, latents, sigma, condition)
+            latents = clean + (after / now) * (latents - clean)  # x + (after - now) * dx/dsigma
+        return latents
+
+
+@dataclass(frozen=True, kw_only=True)
+class SingleStepSampler:
+    """One evaluation at a fixed noise level, with zeros for noise (E2E-FT, arXiv 2409.11355). Deterministic."""
+
+    sigma: float
+
+    def sample(self, network, condition, noise):
+        sigma = torch.full((len(noise),), self.sigma, dtype=noise.dtype, device=noise.device)
+        return denoise(network, torch.zeros_like(noise), sigma, condition)

@@ -1,0 +1,172 @@
+"""Score predictions from disk, whoever wrote them; rows on disk."""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from turnaround.evaluation.benchmark import Benchmark, prediction_path
+from turnaround.evaluation.predict import read_prediction_meta
+from turnaround.geometry.align import Alignment, align_to_depth, lawful_alignment
+from turnaround.io.atomic import atomic_file
+from turnaround.io.depth import read_depth_npz
+from turnaround.types import Clip, DepthKind, DepthVideo, InputError, Pinhole
+
+
+class Row(TypedDict):
+    """One item of one method. A metric is None where it has no value; meta["invalid"] then may say why."""
+
+    benchmark: str
+    item: str
+    method: str
+    metrics: Mapping[str, float | None]
+    meta: Mapping[str, Any]
+
+
+def score(benchmark: Benchmark, folder: Path, method: str | None = None) -> Iterator[Row]:
+    """Rows of every method found in the folder, clip by clip.
+
+    The folder holds <item>.npz (one method: `method`, or the folder's name) or <method>/<item>.npz. All items of the
+    benchmark must be there: InputError names the missing ones before anything is scored.
+    """
+    folders = _method_folders(benchmark, folder, method)
+    for item in benchmark.source.ids():
+        clip = benchmark.source.clip(item)
+        for name, method_folder in folders.items():
+            path = prediction_path(method_folder, item)
+            metrics, meta = score_prediction(benchmark, clip, read_depth_npz(path), path)
+            meta |= {key: value for key, value in read_prediction_meta(path).items() if key != "frames"}
+            yield Row(benchmark=benchmark.name, item=item, method=name, metrics=metrics, meta=meta)
+
+
+def score_prediction(
+    benchmark: Benchmark, clip: Clip, prediction: DepthVideo, path: Path
+) -> tuple[dict[str, float | None], dict[str, Any]]:
+    """Metrics and meta of one prediction; `path` is for messages.
+
+    Another height or width is resized bilinearly to the truth's. Another number of frames leaves all metrics None, and
+    meta["invalid"] says so. Frames without valid truth are not counted: meta["frames_dropped"].
+    """
+    truth, valid = _truth(benchmark, clip)
+    cameras = clip.cameras if isinstance(clip.cameras, Pinhole) else None
+    names = [metric.name for metric in (*benchmark.metrics, *(benchmark.temporal_metrics if cameras else ()))]
+    alignment = _alignment(benchmark, prediction.kind, path)
+    meta: dict[str, Any] = {
+        "kind": str(prediction.kind),
+        "alignment": str(alignment),
+        "frames": len(truth),
+        "frames_dropped": int((~valid.flatten(1).any(1)).sum()),
+    }
+    if len(prediction.values) != len(truth):
+        meta["invalid"] = f"{len(prediction.values)} frames predicted, the clip has {len(truth)}"
+        return dict.fromkeys(names), meta
+    if prediction.values.shape != truth.shape:
+        meta["resized_from"] = list(prediction.values.shape[1:])
+        prediction = _resize(prediction, *truth.shape[1:])
+
+    depth = align_to_depth(prediction, truth, valid, benchmark.min_depth, benchmark.max_depth, alignment)
+    averages = [metric(depth, truth, valid) for metric in benchmark.metrics]
+    if cameras:
+        averages += [metric(depth, truth, valid, cameras) for metric in benchmark.temporal_metrics]
+    return {name: _number(average.value) for name, average in zip(names, averages, strict=True)}, meta
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """One JSON object per line, written whole or not at all; a number that is not finite becomes null."""
+    with atomic_file(path) as temporary, temporary.open("w") as file:
+        for row in rows:
+            finite = {**row, "metrics": {name: _number(value) for name, value in row["metrics"].items()}}
+            file.write(json.dumps(finite, allow_nan=False) + "\n")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows of a rows.jsonl; InputError names the first line that is not one."""
+    if not path.is_file():
+        raise InputError(path, expected="a rows.jsonl", found="no such file", fix="give a folder that eval.py wrote")
+    lines = path.read_text(errors="replace").splitlines()
+    return [_parse_row(line, f"{path} line {number}") for number, line in enumerate(lines, start=1)]
+
+
+def _method_folders(benchmark: Benchmark, folder: Path, method: str | None) -> dict[str, Path]:
+    items = benchmark.source.ids()
+    if any(prediction_path(folder, item).is_file() for item in items):
+        folders = {method or folder.resolve().name: folder}
+    else:
+        inside = sorted(folder.iterdir()) if folder.is_dir() else []
+        folders = {path.name: path for path in inside if path.is_dir() and next(path.rglob("*.npz"), None)}
+    if not folders:
+        raise InputError(
+            folder,
+            expected="<item>.npz or <method>/<item>.npz",
+            found="no predictions",
+            fix=f"write one file per item, the first is {items[0]}.npz" if items else "give a benchmark with items",
+        )
+    for path in folders.values():
+        missing = [item for item in items if not prediction_path(path, item).is_file()]
+        if missing:
+            raise InputError(
+                path,
+                expected=f"{len(items)} predictions, one <item>.npz each",
+                found=f"{len(missing)} missing: {', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}",
+                fix="predict them, or choose a benchmark without them",
+            )
+    return folders
+
+
+def _truth(benchmark: Benchmark, clip: Clip) -> tuple[Float[Tensor, "t h w"], Bool[Tensor, "t h w"]]:
+    if clip.depth is None or clip.depth.kind is not DepthKind.METRIC:
+        raise InputError(
+            f"benchmark {benchmark.name}, item {clip.id}",
+            expected="true depth in metres",
+            found="none" if clip.depth is None else str(clip.depth.kind),
+            fix="choose a source that has it",
+        )
+    truth = clip.depth.values.double()
+    return truth, (truth > benchmark.min_depth) & (truth < benchmark.max_depth)
+
+
+def _alignment(benchmark: Benchmark, kind: DepthKind, path: Path) -> Alignment:
+    try:
+        return lawful_alignment(kind, Alignment(benchmark.alignment) if benchmark.alignment else None)
+    except ValueError as error:
+        raise InputError(
+            path,
+            expected=f"a prediction that benchmark {benchmark.name} can align",
+            found=str(error),
+            fix="predict another kind or set the benchmark's alignment",
+        ) from error
+
+
+def _resize(prediction: DepthVideo, height: int, width: int) -> DepthVideo:
+    """Bilinear without anti-aliasing, pixel centres at +0.5: step 1 of DepthCrafter's evaluation."""
+    values = interpolate(prediction.values[:, None], size=(height, width), mode="bilinear", align_corners=False)[:, 0]
+    return DepthVideo(values=values, kind=prediction.kind)
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _parse_row(line: str, subject: str) -> Row:
+    try:
+        row = json.loads(line, parse_constant=_refuse_constant)
+        if not isinstance(row, dict) or set(row) != set(Row.__annotations__):
+            raise ValueError(f"not an object with exactly the keys {', '.join(Row.__annotations__)}")
+        if not all(isinstance(row[key], str) for key in ("benchmark", "item", "method")):
+            raise ValueError("benchmark, item or method is not a string")
+        if not isinstance(row["meta"], dict) or not isinstance(row["metrics"], dict):
+            raise ValueError("metrics or meta is not an object")
+        if not all(value is None or type(value) in (int, float) for value in row["metrics"].values()):
+            raise ValueError("a metric is neither a number nor null")
+    except ValueError as error:
+        raise InputError(subject, expected="a row of JSON", found=str(error), fix="score again") from error
+    return Row(**row)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name}, which is not JSON")

@@ -1,0 +1,98 @@
+"""Frames to latents and back. [-1, 1] exists only here; outside, images and disparities are in [0, 1]."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from diffusers import AutoencoderKLTemporalDecoder
+from einops import rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class Codec(nn.Module, ABC):
+    """Encodes each frame of RGB videos and of disparity videos.
+
+    factor: pixels per latent cell and side; height and width of what is encoded are multiples of it.
+    """
+
+    video_channels: int
+    depth_channels: int
+    factor: int
+
+    @abstractmethod
+    def encode_video(self, video: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t c y x"]: ...
+
+    @abstractmethod
+    def encode_disparity(self, disparity: Float[Tensor, "b t h w"]) -> Float[Tensor, "b t d y x"]: ...
+
+    @abstractmethod
+    def decode_disparity(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]:
+        """Not clamped: what lies outside [0, 1] is for the caller to judge."""
+
+
+class PatchCodec(Codec):
+    """Space to depth: a latent cell holds the pixels of its patch. Exact both ways, with nothing to train.
+
+    A learned codec bounds the accuracy of what is decoded; this one does not, and costs nothing. It has
+    `factor**2` channels for disparity and three times as many for RGB, so it suits small networks.
+    """
+
+    def __init__(self, *, factor: int):
+        super().__init__()
+        self.factor = factor
+        self.video_channels = 3 * factor**2
+        self.depth_channels = factor**2
+
+    def encode_video(self, video):
+        return rearrange(2 * video - 1, "b t c (y i) (x j) -> b t (c i j) y x", i=self.factor, j=self.factor)
+
+    def encode_disparity(self, disparity):
+        return rearrange(2 * disparity - 1, "b t (y i) (x j) -> b t (i j) y x", i=self.factor, j=self.factor)
+
+    def decode_disparity(self, latents):
+        return rearrange(latents, "b t (i j) y x -> b t (y i) (x j)", i=self.factor, j=self.factor) / 2 + 0.5
+
+
+class TemporalVae(AutoencoderKLTemporalDecoder):
+    """diffusers' temporal VAE, under a name of this package: a net's config builds what this package defines."""
+
+
+class TemporalVaeCodec(Codec):
+    """Stable Video Diffusion's VAE: a 2-D encoder and a temporal decoder, frozen.
+
+    As DepthCrafter uses it (arXiv 2409.02095, section 3.2 and its released code): latents are the mode of the
+    encoder; the RGB latent is not multiplied by the scaling factor (0.18215), the disparity latent is; disparity is
+    repeated over three channels, and the three decoded channels are averaged.
+
+    chunk: frames encoded or decoded at once; None: all.
+    """
+
+    def __init__(self, *, vae: AutoencoderKLTemporalDecoder, chunk: int | None):
+        super().__init__()
+        self.vae = vae.requires_grad_(False)
+        self.chunk = chunk
+        self.video_channels = self.depth_channels = vae.config.latent_channels
+        self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
+
+    def encode_video(self, video):
+        return self._encode(video)
+
+    def encode_disparity(self, disparity):
+        return self._encode(repeat(disparity, "b t h w -> b t 3 h w")) * self.vae.config.scaling_factor
+
+    def decode_disparity(self, latents):
+        frames = latents.shape[1]
+        step = self.chunk or frames
+        parts = [self._decode(latents[:, start : start + step]) for start in range(0, frames, step)]
+        return torch.cat(parts, dim=1)
+
+    def _encode(self, images: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t c y x"]:
+        flat = (2 * images - 1).flatten(0, 1).to(self.vae.dtype)
+        parts = flat.split(self.chunk or len(flat))
+        latents = torch.cat([self.vae.encode(part).latent_dist.mode() for part in parts])
+        return latents.unflatten(0, images.shape[:2]).to(images.dtype)
+
+    def _decode(self, latents: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t h w"]:
+        scaled = (latents / self.vae.config.scaling_factor).flatten(0, 1).to(self.vae.dtype)
+        images = self.vae.decode(scaled, num_frames=latents.shape[1]).sample
+        return (images.mean(dim=1) / 2 + 0.5).unflatten(0, latents.shape[:2]).to(latents.dtype)

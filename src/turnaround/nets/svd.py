@@ -1,0 +1,92 @@
+"""Stable Video Diffusion's UNet as a video depth network (DepthCrafter, arXiv 2409.02095, section 3.2)."""
+
+import torch
+from diffusers import UNetSpatioTemporalConditionModel
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from turnaround.nets.codec import Codec
+from turnaround.nets.tokens import FrameTokens
+from turnaround.types import Condition
+
+ADDED_TIME_IDS = (7.0, 127.0, 0.02)  # frames per second, motion bucket, noise augmentation: constants of DepthCrafter
+
+
+class PerFrameUNet(UNetSpatioTemporalConditionModel):
+    """The same modules and weights as its parent; only, each frame attends to an image token of its own."""
+
+    def forward(
+        self,
+        sample: Float[Tensor, "b t c y x"],
+        timestep: Float[Tensor, " b"],
+        tokens: Float[Tensor, "b t k"],
+        added_time_ids: Float[Tensor, "b i"],
+    ) -> Float[Tensor, "b t d y x"]:
+        batch, frames = sample.shape[:2]
+        embedding = self._embed_time(timestep, added_time_ids, sample.dtype).repeat_interleave(frames, dim=0)
+        common = {
+            "temb": embedding,
+            "image_only_indicator": sample.new_zeros(batch, frames),
+        }
+        attended = common | {"encoder_hidden_states": tokens.flatten(0, 1).unsqueeze(1)}
+        hidden = self.conv_in(sample.flatten(0, 1))
+        skips = [hidden]
+        for block in self.down_blocks:
+            hidden, residuals = block(hidden, **(attended if _attends(block) else common))
+            skips.extend(residuals)
+        hidden = self.mid_block(hidden, **attended)
+        for block in self.up_blocks:
+            count = len(block.resnets)
+            residuals, skips = tuple(skips[-count:]), skips[:-count]
+            inputs = attended if _attends(block) else common
+            hidden = block(hidden, res_hidden_states_tuple=residuals, **inputs)
+        output = self.conv_out(self.conv_act(self.conv_norm_out(hidden)))
+        return output.unflatten(0, (batch, frames))
+
+    def _embed_time(
+        self, timestep: Float[Tensor, " b"], added_time_ids: Float[Tensor, "b i"], dtype: torch.dtype
+    ) -> Float[Tensor, "b e"]:
+        added = self.add_time_proj(added_time_ids.flatten()).unflatten(0, added_time_ids.shape).flatten(1)
+        return self.time_embedding(self.time_proj(timestep).to(dtype)) + self.add_embedding(added.to(dtype))
+
+
+def _attends(block: nn.Module) -> bool:
+    return getattr(block, "has_cross_attention", False)
+
+
+class SvdDepthNetwork(nn.Module):
+    """The UNet with its codec and its image tokens: a `DepthNetwork`.
+
+    The noisy disparity latent and the RGB latent of each frame are concatenated, in this order.
+    """
+
+    def __init__(self, *, unet: PerFrameUNet, codec: Codec, tokens: FrameTokens):
+        super().__init__()
+        self.unet, self.codec, self.tokens = unet, codec, tokens
+        expected = {
+            "in_channels": codec.depth_channels + codec.video_channels,
+            "out_channels": codec.depth_channels,
+            "cross_attention_dim": tokens.channels,
+        }
+        wrong = {k: (unet.config[k], v) for k, v in expected.items() if unet.config[k] != v}
+        if wrong:
+            raise ValueError(f"net.unet does not fit net.codec and net.tokens (is, should be): {wrong}")
+        self.size_multiple = codec.factor * 2 ** (len(unet.config.block_out_channels) - 1)
+
+    def condition(self, video: Float[Tensor, "b t 3 h w"]) -> Condition:
+        """RGB in [0, 1] to latents and tokens."""
+        latents = self.codec.encode_video(video)
+        return Condition(latents=latents, tokens=self.tokens(video, latents))
+
+    def encode_disparity(self, disparity: Float[Tensor, "b t h w"]) -> Float[Tensor, "b t d y x"]:
+        return self.codec.encode_disparity(disparity)
+
+    def decode_disparity(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]:
+        return self.codec.decode_disparity(latents)
+
+    def velocity(
+        self, scaled: Float[Tensor, "b t d y x"], c_noise: Float[Tensor, " b"], condition: Condition
+    ) -> Float[Tensor, "b t d y x"]:
+        """The raw output of the UNet (EDM v-prediction)."""
+        added = scaled.new_tensor(ADDED_TIME_IDS).expand(len(scaled), 3)
+        return self.unet(torch.cat([scaled, condition.latents], dim=2), c_noise, condition.tokens, added)

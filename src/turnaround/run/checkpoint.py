@@ -1,0 +1,160 @@
+"""Weights and training states on disk: safetensors with the net's config beside it; Lightning's file for resuming."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from turnaround.io.atomic import atomic_file, unwritable
+from turnaround.io.existing import existing_file
+from turnaround.run.build import TARGET, build_value, locate
+from turnaround.run.record import write_text
+from turnaround.types import InputError
+
+WEIGHTS, NET = "weights.safetensors", "net.yaml"
+NETS_PACKAGE = "turnaround.nets"
+MAX_NET_BYTES = 2**20
+SHIPPED_FOLDER = Path(__file__).resolve().parents[3] / "data" / "checkpoints"
+SHIPPED = {path.parent.name: path.parent for path in sorted(SHIPPED_FOLDER.glob(f"*/{WEIGHTS}"))}
+
+
+def save_weights(folder: Path, network: nn.Module, net: Mapping[str, Any], dtype: torch.dtype | None = None) -> None:
+    """Writes `weights.safetensors` and `net.yaml`.
+
+    net: the config the network was built from. dtype: what floating-point weights are stored as (float16 halves what
+    is shipped), else their own; they are loaded into the network's own type again.
+    """
+    stored = {}
+    for name, tensor in network.state_dict().items():
+        kept = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
+        stored[name] = tensor.detach().to("cpu", kept, copy=True).contiguous()  # tied weights must not share memory
+    write_text(folder / NET, yaml.safe_dump(dict(net), sort_keys=False))
+    with atomic_file(folder / WEIGHTS) as temporary:
+        try:
+            save_file(stored, temporary, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise unwritable(folder / WEIGHTS, str(error)) from error
+
+
+def load_network(path: Path | str) -> nn.Module:
+    """The network of a checkpoint, on the CPU and in evaluation mode.
+
+    path: a folder of `save_weights`, its `weights.safetensors`, or the name of a shipped checkpoint. InputError: a
+    missing or corrupt file, a `net.yaml` that names foreign code (`require_own_code`), weights of another net (the
+    first key or shape that differs), weights that are not finite.
+    """
+    path = SHIPPED.get(str(path), Path(path))
+    weights = path / WEIGHTS if path.is_dir() else path
+    hint = f"weights ({WEIGHTS}, or one of the shipped: {', '.join(SHIPPED) or 'none'})"
+    existing_file(weights, expected=hint)
+    net = _read_net(weights.with_name(NET))
+    found = _read_shapes(weights)
+    with torch.random.fork_rng(devices=[]):  # first weights are drawn, and overwritten
+        network = build_value(net, str(weights.with_name(NET)))
+    require_same_net(weights, found, network.state_dict())
+    tensors = load_file(weights)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InputError(f"{weights}: {name}", expected="finite weights", found="NaN or inf", fix="train it again")
+    network.load_state_dict(tensors)
+    return network.eval()
+
+
+def require_same_net(
+    path: Path, found: Mapping[str, torch.Size], expected: Mapping[str, Tensor], *, partial: bool = False
+) -> None:
+    """Names the first key or shape in which a checkpoint is one of another net. partial: keys may be missing."""
+
+    def refuse(key: str, wanted: str, seen: str) -> InputError:
+        return InputError(f"{path}: {key}", expected=wanted, found=seen, fix="this is a checkpoint of another net")
+
+    for key, tensor in expected.items():
+        if key not in found:
+            if not partial:
+                raise refuse(key, "this key", "none")
+        elif found[key] != tensor.shape:
+            raise refuse(key, f"the shape {tuple(tensor.shape)}", f"{tuple(found[key])}")
+    for key in found:
+        if key not in expected:
+            raise refuse(key, "no such key", "one")
+
+
+def read_training_state(path: Path) -> Mapping[str, Any]:
+    """A Lightning checkpoint of tensors and plain values, memory-mapped. InputError: anything else."""
+    existing_file(path, expected="a training checkpoint (last.ckpt)")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch.load raises what the bytes at hand happen to trip
+        state, reason = None, str(error).partition("\n")[0]
+    else:
+        reason = "other content"
+    if not isinstance(state, dict) or not {"global_step", "state_dict", "loops"} <= set(state):
+        fix = "give the last.ckpt of a training, or leave resume out"
+        raise InputError(path, expected="a checkpoint of tensors and plain values", found=reason, fix=fix)
+    return state
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's file, written beside its target, so that a full disk or a kill leaves the older one whole."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        with atomic_file(Path(path)) as temporary, temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+
+
+def _read_net(path: Path) -> Mapping[str, Any]:
+    existing_file(path, expected="the net's config beside its weights")
+    if path.stat().st_size > MAX_NET_BYTES:
+        raise InputError(path, expected="a net's config", found="more than 1 MiB", fix="take the one that was saved")
+    try:
+        net = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(path, expected="YAML", found=str(error), fix="take the file that was saved") from error
+    if not isinstance(net, dict) or TARGET not in net:
+        raise InputError(path, expected="a mapping with _target_", found="none", fix="take the file that was saved")
+    require_own_code(path, net)
+    return net
+
+
+def require_own_code(path: Path | str, value: Any) -> None:
+    """Refuses a net's config unless `turnaround.nets` defines all it builds.
+
+    A config can name any function of any module; a downloaded one must not run what we did not write.
+    """
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if name == TARGET:
+                _require_own_target(path, item)
+            elif not isinstance(name, str) or (name.startswith("_") and name != "_convert_"):
+                raise InputError(path, expected="keys of constructors", found=repr(name), fix="take another checkpoint")
+            require_own_code(path, item)
+    elif isinstance(value, list):
+        for item in value:
+            require_own_code(path, item)
+    elif isinstance(value, str) and "${" in value:
+        raise InputError(path, expected="plain values", found=value, fix="take another checkpoint")
+
+
+def _require_own_target(path: Path | str, target: Any) -> None:
+    try:
+        # The prefix comes first, for importing runs code; then what lies there, for our modules import others' names.
+        own = str(target).startswith(f"{NETS_PACKAGE}.") and locate(target).__module__.startswith(f"{NETS_PACKAGE}.")
+    except (ImportError, AttributeError):
+        own = False
+    if not own:
+        expected = f"_target_s that {NETS_PACKAGE} defines"
+        raise InputError(path, expected=expected, found=str(target), fix="take a checkpoint of this version's nets")
+
+
+def _read_shapes(path: Path) -> dict[str, torch.Size]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: torch.Size(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(path, expected="safetensors", found=str(error), fix="copy or download it again") from error
