@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnaround.diffusion.windows import join, windows
+from turnaround.types import InputError
 
 
 @given(count=st.integers(0, 40), length=st.integers(1, 9), data=st.data())
@@ -18,7 +19,7 @@ def test_windows_cover_all_items_in_order(count, length, data):
 
 
 def test_an_overlap_as_long_as_the_window_is_refused():
-    with pytest.raises(ValueError, match="overlap 4"):
+    with pytest.raises(InputError, match="overlap: expected 0 to window - 1 = 3, found 4"):
         list(windows(range(10), 4, 4))
 
 

@@ -157,7 +157,7 @@ def test_item_cannot_leave_the_folder(tmp_path):
     source = Clips()
     source.clips["../escape"] = source.clips.pop("a")
     with pytest.raises(InputError, match="escape"):
-        predict(ConstantDepth(), make_benchmark(source), tmp_path / "predictions", 0)
+        predict(ConstantDepth(), make_benchmark(source), tmp_path / "predictions", 0, "settings")
     assert not (tmp_path / "predictions" / "escape.npz").exists()
 
 
@@ -178,21 +178,23 @@ def test_resumed_prediction_does_no_work_twice(tmp_path):
     source = Clips()
     benchmark = make_benchmark(source)
     CountingConstant.frames = 0
-    predict(CountingConstant(), benchmark, tmp_path, 0)
+    predict(CountingConstant(), benchmark, tmp_path, 0, "settings")
     assert CountingConstant.frames == 6
     first = (tmp_path / "constant" / "a.npz").read_bytes()
     (tmp_path / "constant" / "b.json").unlink()  # killed between the two files of b
-    predict(CountingConstant(), benchmark, tmp_path, 0)
+    predict(CountingConstant(), benchmark, tmp_path, 0, "settings")
     assert CountingConstant.frames == 9
     assert (tmp_path / "constant" / "a.npz").read_bytes() == first
-    predict(CountingConstant(), benchmark, tmp_path, 1)  # another seed is other work
+    predict(CountingConstant(), benchmark, tmp_path, 1, "settings")  # another seed is other work
     assert CountingConstant.frames == 15
+    predict(CountingConstant(), benchmark, tmp_path, 1, "others")  # so are other settings
+    assert CountingConstant.frames == 21
 
 
 def test_rows_carry_seed_and_speed_and_survive_the_disk(tmp_path):
     source = Clips()
     benchmark = make_benchmark(source)
-    predict(ConstantDepth(), benchmark, tmp_path / "predictions", 7)
+    predict(ConstantDepth(), benchmark, tmp_path / "predictions", 7, "settings")
     rows = list(score(benchmark, tmp_path / "predictions"))
     assert rows[0]["meta"]["seed"] == 7
     assert rows[0]["meta"]["seconds_per_frame"] > 0
@@ -239,28 +241,31 @@ def test_failed_scoring_leaves_no_rows(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["predictions"]
 
 
-def test_baselines_are_estimators_and_give_one_map_per_frame():
-    frames = torch.rand(2, 3, 4, 6)
-    for baseline in (ConstantDepth(), PlanePrior(a=1.0, b=2.0, c=3.0)):
-        assert isinstance(baseline, DepthEstimator)
-        assert [depth.shape for depth in baseline.stream(frames, seed=0)] == [(4, 6), (4, 6)]
-    plane = next(iter(PlanePrior(a=1.0, b=2.0, c=3.0).stream(frames, seed=0)))
-    # Centres of the 6 columns: -5/6 ... 5/6; of the 4 rows: -3/4 ... 3/4.
-    assert plane[0, 0].item() == pytest.approx(1 - 2 * 5 / 6 - 3 * 3 / 4, abs=1e-6)
-    assert plane[3, 5].item() == pytest.approx(1 + 2 * 5 / 6 + 3 * 3 / 4, abs=1e-6)
-
-
-def test_plane_prior_learns_the_floor(tmp_path):
-    """Clips whose disparity is a plane in the image, at other scales: the fit is exact after normalisation."""
+def plane_source() -> Clips:
+    """Clips whose disparity is a plane in the image, at scales of their own."""
     source = Clips()
     rows = torch.linspace(0, 1, HEIGHT)[None, :, None].expand(3, HEIGHT, WIDTH)
     for scale, name in ((0.2, "a"), (0.7, "b")):
         source.clip(name).depth.values[:] = 1 / (0.1 + scale * rows)
     source.clip("a").depth.values[0, 0, 0] = torch.nan
-    prior = PlanePrior.fit(source=source)
+    return source
+
+
+def test_baselines_are_estimators_and_give_one_map_per_frame():
+    frames = torch.rand(2, 3, HEIGHT, WIDTH)
+    for baseline in (ConstantDepth(), PlanePrior(source=plane_source())):
+        assert isinstance(baseline, DepthEstimator)
+        assert [depth.shape for depth in baseline.stream(frames, seed=0)] == [(HEIGHT, WIDTH)] * 2
+
+
+def test_plane_prior_learns_the_floor(tmp_path):
+    source = plane_source()
+    prior = PlanePrior(source=source)
     # Row centres run from -5/6 to 5/6 while the normalised disparity runs from 0 to 1.
-    assert (prior.a, prior.b, prior.c) == pytest.approx((0.5, 0, 0.6), abs=1e-5)
-    predict(prior, make_benchmark(source), tmp_path, 0)
+    assert prior.coefficients.tolist() == pytest.approx([0.5, 0, 0.6], abs=1e-5)
+    plane = next(iter(prior.stream(torch.rand(1, 3, HEIGHT, WIDTH), seed=0)))
+    torch.testing.assert_close(plane[:, 0], torch.linspace(0, 1, HEIGHT), rtol=0, atol=1e-5)
+    predict(prior, make_benchmark(source), tmp_path, 0, "settings")
     assert all(row["metrics"]["abs_rel"] < 1e-5 for row in score(make_benchmark(source), tmp_path))
 
 
@@ -269,4 +274,4 @@ def test_plane_prior_needs_depth_that_varies():
     for clip in source.clips.values():
         clip.depth.values[:] = 3.0
     with pytest.raises(InputError, match="plane prior"):
-        PlanePrior.fit(source=source)
+        _ = PlanePrior(source=source).coefficients

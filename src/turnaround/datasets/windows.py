@@ -1,10 +1,12 @@
 """Batches of short windows of clips."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from turnaround.types import ClipSource, DepthBatch
+from turnaround.types import ClipSource, DepthBatch, InputError
 
 
 class DepthWindows(Dataset):
@@ -14,9 +16,13 @@ class DepthWindows(Dataset):
     reversed in time, and change brightness, contrast and the order of their colour channels, at random.
     """
 
-    def __init__(self, *, clips: ClipSource, batch: int, frames: tuple[int, int], seed: int):
+    def __init__(self, *, clips: ClipSource, batch: int, frames: Sequence[int], seed: int):
         self.clips, self.batch, self.frames, self.seed = clips, batch, frames, seed
         self.ids = clips.ids()
+        longest = len(clips.clip(self.ids[0]).video)
+        if not 1 <= frames[0] <= frames[1] <= longest:
+            expected = f"1 <= least <= most <= {longest}, the frames of a clip"
+            raise InputError("frames", expected=expected, found=str(tuple(frames)), fix="give shorter windows")
 
     def __getitem__(self, number: int) -> DepthBatch:
         random = np.random.default_rng([self.seed, number])

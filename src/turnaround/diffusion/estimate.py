@@ -18,6 +18,7 @@ class DepthDiffusion:
     Frames are resized to about `pixels` pixels, keeping their aspect, for the network, and its maps are resized back.
     The noise of a frame depends on the seed and the frame's number alone, so an overlapped frame keeps it. With
     window 1 and overlap 0 the network runs frame by frame, and each frame keeps a scale and shift of its own.
+    device: where the network is, "auto" for a GPU where there is one.
     """
 
     kind = DepthKind.AFFINE_DISPARITY
@@ -30,11 +31,12 @@ class DepthDiffusion:
         window: int,
         overlap: int,
         pixels: int,
-        device: str = "cpu",
-        name: str = "ours",
+        device: str,
+        name: str,
     ):
         self.network, self.sampler, self.window, self.overlap = network, sampler, window, overlap
-        self.pixels, self.device, self.name = pixels, device, name
+        self.pixels, self.name = pixels, name
+        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
 
     def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]:
         size: tuple[int, int] | None = None

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.geometry.align import fit_affine_robust
+from turnaround.types import InputError
 
 T = TypeVar("T")
 Maps = Float[Tensor, "n h w"]
@@ -21,7 +22,8 @@ def windows(items: Iterable[T], length: int, overlap: int) -> Iterator[tuple[lis
     that its new items get as much context as any; it therefore overlaps more.
     """
     if not 0 <= overlap < length:
-        raise ValueError(f"overlap {overlap} must be at least 0 and less than the window of {length}")
+        fix = "give a longer window or less overlap"
+        raise InputError("overlap", expected=f"0 to window - 1 = {length - 1}", found=str(overlap), fix=fix)
     held: deque[T] = deque(maxlen=length)
     new = 0
     first = True

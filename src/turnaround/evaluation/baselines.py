@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -22,27 +23,29 @@ class ConstantDepth:
             yield torch.ones_like(frame[0])
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlanePrior:
-    """Disparity a + b u + c v, with u to the right and v down, both in [-1, 1] over the image."""
+    """Disparity a + b u + c v, with u to the right and v down, both in [-1, 1] over the image: the ground plane.
 
-    a: float
-    b: float
-    c: float
+    a, b, c are fitted to `source` when they are first needed: least squares over the true disparity of all its clips,
+    brought to [0, 1] by each clip's minimum and maximum.
+    """
+
     name = "plane"
     kind = DepthKind.AFFINE_DISPARITY
 
-    def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]:
-        coefficients = torch.tensor([self.a, self.b, self.c], dtype=torch.float64)
-        for frame in frames:
-            yield (_plane_terms(*frame.shape[1:]) @ coefficients).to(frame)
+    def __init__(self, *, source: ClipSource):
+        self.source = source
 
-    @classmethod
-    def fit(cls, *, source: ClipSource) -> "PlanePrior":
-        """Least squares over the true disparity of all clips, brought to [0, 1] by each clip's minimum and maximum."""
+    def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]:
+        for frame in frames:
+            yield (_plane_terms(*frame.shape[1:]) @ self.coefficients).to(frame)
+
+    @cached_property
+    def coefficients(self) -> Float[Tensor, "3"]:
+        """a, b, c. InputError: clips without depth, or all alike."""
         normal, moment = torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
-        for item in source.ids():
-            disparity, valid = _normalised_disparity(source.clip(item))
+        for item in self.source.ids():
+            disparity, valid = _normalised_disparity(self.source.clip(item))
             terms = _plane_terms(*disparity.shape[1:]).expand(*disparity.shape, 3)[valid]
             normal += terms.T @ terms
             moment += terms.T @ disparity[valid]
@@ -50,11 +53,10 @@ class PlanePrior:
             raise InputError(
                 "plane prior",
                 expected="training clips with known metric depth that varies",
-                found=f"too little of it in {len(source.ids())} clips",
+                found=f"too little of it in {len(self.source.ids())} clips",
                 fix="give a source whose clips have depth",
             )
-        a, b, c = torch.linalg.solve(normal, moment).tolist()
-        return cls(a=a, b=b, c=c)
+        return torch.linalg.solve(normal, moment)
 
 
 def _plane_terms(height: int, width: int) -> Float[Tensor, "h w 3"]:

@@ -13,39 +13,41 @@ from turnaround.io.atomic import atomic_file
 from turnaround.io.depth import write_depth_npz
 from turnaround.types import DepthEstimator, DepthVideo
 
-META_KEYS = ("seed", "frames", "seconds_per_frame")
+META_KEYS = ("seed", "settings", "frames", "seconds_per_frame")
 
 
-def predict(estimator: DepthEstimator, benchmark: Benchmark, folder: Path, seed: int) -> None:
-    """Write folder/<estimator.name>/<item>.npz and, beside it, <item>.json with the seed, frames and seconds per frame.
+def predict(estimator: DepthEstimator, benchmark: Benchmark, folder: Path, seed: int, settings: str) -> None:
+    """Write folder/<estimator.name>/<item>.npz and, beside it, <item>.json with the seed, settings, frames and seconds per frame.
 
-    An item whose two files are there with the same seed is skipped, so a run that was stopped continues.
+    An item whose two files are there with the same seed and settings is skipped, so a stopped run continues. settings:
+    a fingerprint of all else that decides the prediction.
     """
     method_folder = folder / estimator.name
     console = Console(stderr=True)
     for item in track(benchmark.source.ids(), description=f"{benchmark.name}: {estimator.name}", console=console):
         path = prediction_path(method_folder, item)
-        if path.exists() and read_prediction_meta(path).get("seed") == seed:
+        before = read_prediction_meta(path) if path.exists() else {}
+        if (before.get("seed"), before.get("settings")) == (seed, settings):
             continue
         video = benchmark.source.clip(item).video
         start = perf_counter()
         maps = [depth.float().cpu() for depth in estimator.stream(iter(video), seed=seed)]
         seconds = perf_counter() - start
-        _meta_path(path).unlink(missing_ok=True)  # an older seed's record must not vouch for the new file
+        _meta_path(path).unlink(missing_ok=True)  # an older record must not vouch for the new file
         write_depth_npz(path, DepthVideo(values=torch.stack(maps), kind=estimator.kind))
-        meta = dict(zip(META_KEYS, (seed, len(maps), seconds / len(maps)), strict=True))
+        meta = dict(zip(META_KEYS, (seed, settings, len(maps), seconds / len(maps)), strict=True))
         with atomic_file(_meta_path(path)) as temporary:
             temporary.write_text(json.dumps(meta, indent=2) + "\n")
 
 
-def read_prediction_meta(path: Path) -> dict[str, float]:
-    """The numbers that `predict` left beside the prediction at `path`; a file of another make adds nothing."""
+def read_prediction_meta(path: Path) -> dict[str, float | str]:
+    """What `predict` left beside the prediction at `path`; a file of another make adds nothing."""
     try:
         meta = json.loads(_meta_path(path).read_text())
     except (FileNotFoundError, ValueError):
         return {}
     numbers = meta if isinstance(meta, dict) else {}
-    return {key: numbers[key] for key in META_KEYS if isinstance(numbers.get(key), int | float)}
+    return {key: numbers[key] for key in META_KEYS if isinstance(numbers.get(key), int | float | str)}
 
 
 def _meta_path(path: Path) -> Path:

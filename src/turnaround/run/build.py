@@ -5,7 +5,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
@@ -36,7 +36,7 @@ def build(config: DictConfig) -> Any:
     optional = {reference.partition(".")[0] for reference in references} | set(ENTRY_KEYS)
     target = _located(config.get(TARGET), "")
     accepted = inspect.signature(target).parameters
-    plain = OmegaConf.to_container(config, resolve=True)
+    plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     arguments = {key: plain[key] for key in plain if key not in DIRECTIVES and (key in accepted or key not in optional)}
     _check(target, arguments, "")
     for key in set(references) & set(plain):  # first, so that a key is named where it is written, not where it is used

@@ -63,7 +63,7 @@ class WeightAverage(Callback):
 
     def on_train_start(self, trainer, pl_module) -> None:
         self._step = trainer.global_step
-        for name, parameter in _trained(pl_module.network):
+        for name, parameter in _trained(pl_module.get_submodule("network")):
             stored = self._average.get(name, parameter.detach())
             self._average[name] = stored.to(parameter.device, copy=True)
 
@@ -72,14 +72,14 @@ class WeightAverage(Callback):
             return
         self._step = trainer.global_step
         weight = 1 - min(self.decay, (1 + self._step) / (10 + self._step))
-        for name, parameter in _trained(pl_module.network):
+        for name, parameter in _trained(pl_module.get_submodule("network")):
             self._average[name].lerp_(parameter.detach(), weight)
 
     def on_validation_start(self, trainer, pl_module) -> None:
-        self._swap(pl_module.network)
+        self._swap(pl_module.get_submodule("network"))
 
     def on_validation_end(self, trainer, pl_module) -> None:
-        self._swap(pl_module.network)
+        self._swap(pl_module.get_submodule("network"))
 
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:
@@ -125,7 +125,8 @@ class LastCheckpoint(Checkpoint):
         step = trainer.global_step
         ending = step == trainer.max_steps or trainer.should_stop or trainer.received_sigterm
         self._due = step != self._saved and (ending or step % self.every == 0)
-        if self._due and not trainer.fit_loop.epoch_loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
+        fetcher = trainer.fit_loop._data_fetcher
+        if self._due and not (fetcher and trainer.fit_loop.epoch_loop._should_check_val_fx(fetcher)):
             self._save(trainer)
 
     def on_validation_end(self, trainer, pl_module) -> None:
@@ -137,7 +138,7 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer)
 
     def _save(self, trainer) -> None:
-        trainer.save_checkpoint(self.path)
+        trainer.save_checkpoint(self.path, weights_only=False)
         self._saved, self._due = trainer.global_step, False
 
 
@@ -151,9 +152,10 @@ class MediaLogger(Callback):
         self.folder, self.tracker = folder, tracker
 
     def on_validation_end(self, trainer, pl_module) -> None:
-        if trainer.sanity_checking or not trainer.is_global_zero or not hasattr(pl_module, "media"):
+        media = getattr(pl_module, "media", None)
+        if trainer.sanity_checking or not trainer.is_global_zero or media is None:
             return
-        for name, item in pl_module.media().items():
+        for name, item in media().items():
             path = item
             if isinstance(item, Tensor):
                 path = self.folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}_{trainer.global_step:07d}.mp4"

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 import hydra
 import numpy as np
@@ -40,7 +40,7 @@ from omegaconf import DictConfig, OmegaConf
 from turnaround.io.atomic import unwritable
 from turnaround.run.build import build
 from turnaround.run.errors import explain
-from turnaround.run.record import Record, overrides, run_name, write_json, write_text
+from turnaround.run.record import Record, Status, overrides, run_name, write_json, write_text
 from turnaround.types import InputError
 
 DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -99,10 +99,9 @@ def run_job(config: DictConfig, config_name: str) -> int:
 
 
 def _run_in(out: Path, config: DictConfig) -> None:
-    record = Record(seed=config.get("seed"))
-    job: Job | None = None
+    record, job = Record(seed=config.get("seed")), None
 
-    def note(status: str) -> None:
+    def note(status: Status) -> None:
         if _is_leader():
             record.write(out / "record.json", status=status, facts=getattr(job, "facts", {}))
 
@@ -111,7 +110,7 @@ def _run_in(out: Path, config: DictConfig) -> None:
             write_text(out / "config.yaml", _resolved_yaml(config, out))
         note("running")
         _seed(config.get("seed"))
-        job = build(config)
+        job = cast(Job, build(config))
         metrics = job.run(out)
         if _is_leader():
             write_json(out / "metrics.json", metrics)
@@ -149,7 +148,7 @@ def _report(line: str) -> None:
     print(f"error: {line}", file=sys.stderr, flush=True)
 
 
-def _refuse_argument(message: str) -> None:
+def _refuse_argument(message: str) -> NoReturn:
     raise InputError("command line", expected="key=value or an option of --help", found=message, fix="see --help")
 
 
@@ -212,8 +211,8 @@ def _remove_if_fruitless(out: Path, made: Sequence[Path]) -> None:
 
 
 def _resolved_yaml(config: DictConfig, out: Path) -> str:
-    values = OmegaConf.to_container(config, resolve=True) | {"out": str(out)}
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+    values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    return yaml.safe_dump(values | {"out": str(out)}, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _seed(seed: int | None) -> None:

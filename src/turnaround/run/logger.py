@@ -3,17 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, get_args, runtime_checkable
 
 import wandb
 import yaml
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pytorch_lightning.loggers import Logger, WandbLogger
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from turnaround.run.record import overrides, run_name, strict, write_text
 from turnaround.types import InputError
 
-MODES = ("offline", "online")
+Mode = Literal["offline", "online"]
 TAG_LENGTH = 64  # W&B refuses longer ones
 
 
@@ -95,9 +95,11 @@ class WandbRun:
     """
 
     def __init__(self, *, project: str, mode: str):
-        if mode not in MODES:
-            raise InputError("logger.mode", expected=" or ".join(MODES), found=mode, fix="or choose logger=none")
-        self.project, self.mode = project, mode
+        if mode not in get_args(Mode):
+            expected = " or ".join(get_args(Mode))
+            raise InputError("logger.mode", expected=expected, found=mode, fix="or choose logger=none")
+        self.project = project
+        self.mode: Mode = cast(Mode, mode)
         self._run: wandb.Run | None = None
 
     def start(self, out: Path) -> Sequence[Logger]:
@@ -117,7 +119,7 @@ class WandbRun:
                 config=yaml.safe_load(config.read_text(encoding="utf-8")) if config.exists() else {},
                 settings=settings,
             )
-        except wandb.errors.Error as error:
+        except wandb.Error as error:
             fix = "run `wandb login`, or choose logger.mode=offline"
             raise InputError("logger.mode", expected="a W&B account", found=str(error), fix=fix) from error
         self._run.define_metric("trainer/global_step")
@@ -133,12 +135,13 @@ class WandbRun:
 
     def log_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """rows: flat; a column for each key that any of them has."""
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        self._log({name: wandb.Table(columns=columns, data=[[row.get(key) for key in columns] for row in rows])}, None)
+        columns = dict.fromkeys(key for row in rows for key in row)
+        table = wandb.Table(columns=[*columns], data=[[row.get(key) for key in columns] for row in rows])
+        self._log({name: table}, None)
 
     def log_video(self, name: str, path: Path, *, step: int | None = None) -> None:
-        """path: an encoded video; W&B would want moviepy to encode one itself."""
-        self._log({name: wandb.Video(str(path), format=path.suffix[1:])}, step)
+        """path: an encoded .mp4, .webm, .ogg or .gif; W&B would want moviepy to encode one itself."""
+        self._log({name: wandb.Video(str(path))}, step)
 
     def finish(self, *, failed: bool) -> None:
         if self._run is not None:

@@ -26,6 +26,7 @@ PACKAGES = (
 )
 PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 NAME_LENGTH = 80
+Status = Literal["running", "done", "failed"]
 
 
 def write_text(path: Path, text: str) -> None:
@@ -89,7 +90,7 @@ class Record:
             "weights": [],
         }
 
-    def write(self, path: Path, *, status: Literal["running", "done", "failed"], facts: Mapping[str, Any]) -> None:
+    def write(self, path: Path, *, status: Status, facts: Mapping[str, Any]) -> None:
         """facts: what the job adds, for example `weights`: a list of {"name", "source", "licence"}."""
         now = datetime.now().astimezone()
         timing = {

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
-from pytorch_lightning.utilities.warnings import PossibleUserWarning
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from lightning_fabric.utilities.warnings import PossibleUserWarning
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from turnaround.run.build import nearest
 from turnaround.run.callbacks import LastCheckpoint, MediaLogger, SeedSteps, StepProgress, WeightAverage
@@ -33,9 +34,9 @@ class TrainRun:
     `metrics.jsonl` and `media/`.
 
     net: the config `task.network` was built from, as plain values. trainer: arguments of `pytorch_lightning.Trainer`
-    (precision "auto" is bf16-mixed where a GPU has it and 32-true elsewhere). checkpoint_every: in steps. ema_decay: of
-    the averaged weights, which validation sees and `weights.safetensors` holds. resume: a `last.ckpt`, "auto" (that
-    of `out`, if there is one) or None.
+    (deterministic unless they say otherwise; precision "auto" is bf16-mixed where a GPU has it and 32-true elsewhere).
+    checkpoint_every: in steps. ema_decay: of the averaged weights, which validation sees and `weights.safetensors`
+    holds. resume: a `last.ckpt`, "auto" (that of `out`, if there is one) or None.
 
     Resuming is exact: weights, average, optimizer state and metrics end as those of an unbroken run, provided that the
     data's order and the task's noise follow from the step.
@@ -76,8 +77,9 @@ class TrainRun:
             self.facts["wandb"] = getattr(self.tracker, "id", None)
             self.tracker.finish(failed=failed)
         if trainer.is_global_zero:
-            with self.average.applied(self.task.network):
-                save_weights(last.parent, self.task.network, self.net)
+            network = self.task.get_submodule("network")
+            with self.average.applied(network):
+                save_weights(last.parent, network, self.net)
         return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
     def _resume_from(self, last: Path) -> Path | None:
@@ -97,7 +99,7 @@ class TrainRun:
         return state["global_step"]
 
     def _build_trainer(self, out: Path, last: Path, step: int) -> pl.Trainer:
-        arguments = dict(self.trainer)
+        arguments = {"deterministic": True, **self.trainer}
         if arguments.get("precision") == "auto":
             arguments["precision"] = _best_precision(arguments.get("accelerator", "auto"))
         ours = [
@@ -123,6 +125,7 @@ class TrainRun:
 def _fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataModule, resume: Path | None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)  # guesses, such as that our loader cannot be resumed
+        warnings.filterwarnings("ignore", module="pytorch_lightning.utilities._pytree")  # theirs to repair
         try:
             trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
         except SIGTERMException:

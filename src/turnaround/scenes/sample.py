@@ -1,7 +1,7 @@
 """Seeds to worlds. A seed is all the randomness there is: the same seed gives the same bytes in any process."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,7 @@ from turnaround.render.shade import Light
 from turnaround.render.shapes import Shape, bounding_radius
 from turnaround.render.texture import LATTICE, Pattern, Texture
 from turnaround.scenes.world import Body, Motion, Scene, World
-from turnaround.types import Pinhole
+from turnaround.types import InputError, Pinhole
 
 DOWN = torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)
 VERSION = 1  # raised whenever a seed gives other bytes than before; a test holds the bytes of one
@@ -36,12 +36,19 @@ class WorldSampler:
     width: int = 96
     frames: int = 12
     seconds: float = 1.0
-    bodies: tuple[int, int] = (6, 14)
+    bodies: Sequence[int] = (6, 14)
     moving: float = 0.2
     rooms: float = 0.5
     paths: Mapping[str, float] = field(
         default_factory=lambda: {"static": 0.1, "orbit": 0.3, "dolly": 0.25, "handheld": 0.35}
     )
+
+    def __post_init__(self):
+        unknown = set(self.paths) - {"static", "orbit", "dolly", "handheld", "closed_orbit"}
+        if unknown or not sum(self.paths.values()) > 0:
+            found = ", ".join(unknown) or "no weight"
+            expected = "weights of static, orbit, dolly, handheld, closed_orbit"
+            raise InputError("paths", expected=expected, found=found, fix="correct the sampler's paths")
 
     def __call__(self, seed: int) -> Scene:
         random = np.random.default_rng(seed)
@@ -98,7 +105,7 @@ class WorldSampler:
                 )
                 sway[1, 0] *= 4  # the gaze sways further than the hand, it is metres away
                 return camera_paths.handheld(eye, focus, self.frames, travel=travel / 2, sway=_vector(sway))
-        raise ValueError(f"paths: expected static, orbit, closed_orbit, dolly or handheld, found {name!r}")
+        raise AssertionError(name)
 
     def _body(self, random: np.random.Generator, extent: np.ndarray, focus: np.ndarray) -> Body:
         shape, size = _solid(random)

@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+
+from turnaround.types import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,17 +49,17 @@ class Task(pl.LightningModule, ABC):
         """The weighted terms whose sum is minimised. generator: all the randomness of the step, on the CPU."""
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        terms = self.losses(batch, self.step_generator())
+        terms = self.losses(batch, self.step_generator(batch_idx))
         total = torch.stack(list(terms.values())).sum()
         self.log("train/loss", total, prog_bar=True)
         self.log_dict({f"train/{name}": value.detach() for name, value in terms.items()})
         return total
 
-    def step_generator(self) -> torch.Generator:
-        """Seeded by (seed, step, process), so that a resumed run draws what an unbroken one would have drawn."""
-        words = torch.tensor([self.seed, self.global_step, self.global_rank], dtype=torch.int64)
-        mixed = int((words * torch.tensor([0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D])).sum()) % 2**63
-        return torch.Generator().manual_seed(mixed)
+    def step_generator(self, batch_idx: int) -> torch.Generator:
+        """Seeded by (seed, step, batch within the step, process), so a resumed run draws what an unbroken one would."""
+        within = batch_idx % self.trainer.accumulate_grad_batches
+        mixed = np.random.SeedSequence((self.seed, self.global_step, within, self.global_rank)).generate_state(2)
+        return torch.Generator().manual_seed(int(mixed[0]) << 31 ^ int(mixed[1]))
 
     def configure_optimizers(self):
         trained = [p for p in self.network.parameters() if p.requires_grad]
@@ -69,6 +72,11 @@ class Task(pl.LightningModule, ABC):
         for pattern in patterns:
             found = [p for name, p in self.network.named_parameters() if re.search(pattern, name)]
             if not found:
-                raise ValueError(f"task.freeze: no parameter's name holds {pattern!r}")
+                raise InputError(
+                    "task.freeze",
+                    expected="patterns found in parameter names",
+                    found=pattern,
+                    fix="correct the pattern",
+                )
             for parameter in found:
                 parameter.requires_grad_(False)

@@ -16,7 +16,7 @@ from turnaround.losses.depth import DepthLoss, align_affine, normalize_sequence
 from turnaround.losses.diffusion import velocity_loss
 from turnaround.metrics.depth import AbsRel, Delta
 from turnaround.tasks.base import Optimization, Task
-from turnaround.types import Clip, DepthBatch, DepthKind, DepthNetwork, DepthVideo, Video
+from turnaround.types import Clip, DepthBatch, DepthKind, DepthNetwork, DepthVideo, InputError, Video
 from turnaround.viz.color import colorize
 from turnaround.viz.layout import hcat
 
@@ -52,7 +52,10 @@ class SingleStep:
     disparity, which keeps the network's own scale and shift those of the sequence.
     """
 
-    def __init__(self, *, sampler: SingleStepSampler, terms: Mapping[str, DepthLoss], anchor: float):
+    def __init__(self, *, sampler: Sampler, terms: Mapping[str, DepthLoss], anchor: float):
+        if not isinstance(sampler, SingleStepSampler):
+            found, fix = type(sampler).__name__, "choose inference=single_step"
+            raise InputError("objective.sampler", expected="a SingleStepSampler", found=found, fix=fix)
         self.sampler, self.terms, self.anchor = sampler, terms, anchor
 
     def losses(self, network, batch, generator):
@@ -101,6 +104,7 @@ class VideoDepth(Task):
             overlap=self.overlap,
             pixels=self.pixels,
             device=str(self.device),
+            name="ours",
         )
 
     def on_validation_epoch_start(self) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 class DepthKind(StrEnum):
     """What the numbers mean, and so which alignments to the truth are lawful (`geometry.align`)."""
 
-    METRIC = "metric"  # metres along z
+    METRIC = "metric"  # metres along z (along the ray for VR180)
     SCALE_INVARIANT = "scale_invariant"  # metres times an unknown positive factor
     AFFINE_DEPTH = "affine_depth"  # scale * metres + shift, both unknown
     AFFINE_DISPARITY = "affine_disparity"  # scale / metres + shift, both unknown

@@ -16,7 +16,7 @@ class DepthEstimator(Protocol):
     """Turns frames into depth maps: one per frame, in order, at the frame's size.
 
     `stream` holds a bounded number of frames, so a video of any length runs in constant memory. All maps of one
-    stream share one scale and shift.
+    stream share one scale and shift, unless the method is one that treats frames apart.
     """
 
     name: str
