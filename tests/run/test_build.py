@@ -89,6 +89,7 @@ def test_a_root_goes_without_shared_keys_it_does_not_name(parts):
         ({"user__raet": 3}, "user.raet", "did you mean rate?"),
         ({"net__dept": 3}, "net.dept", "did you mean depth?"),
         ({"steps": "???"}, "steps", "give steps=VALUE"),
+        ({"settings__rate": "???"}, "settings.rate", "give settings.rate=VALUE"),
         ({"_target_": "parts_of_a_root.Rot"}, "_target_", "no attribute 'Rot'"),
         ({"net___target_": "no_such_module.Layer"}, "net._target_", "no module named no_such_module"),
         ({"net__width": 13}, "net.width", "take 12"),

@@ -1,12 +1,14 @@
 """Weights on disk: what is read back is what was saved, and nothing else is accepted."""
 
+import resource
+
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
 from turnaround.nets.tokens import PooledTokens
-from turnaround.run.checkpoint import load_network, read_training_state, save_weights
+from turnaround.run.checkpoint import AtomicCheckpointIO, load_network, read_training_state, save_weights
 from turnaround.types import InputError
 
 NET = {"_target_": "turnaround.nets.tokens.PooledTokens", "latent_channels": 2, "channels": 3}
@@ -112,11 +114,24 @@ def test_a_net_config_with_a_misspelt_key_is_refused(saved):
         load_network(folder)
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(InputError, match="writable place"):
-        save_weights(tmp_path / "file", PooledTokens(latent_channels=2, channels=3), NET)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+@pytest.fixture
+def little_room():
+    """Files end at 512 bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_is_said_and_leaves_the_older_file(tmp_path, little_room):
+    network = PooledTokens(latent_channels=20, channels=30)
+    AtomicCheckpointIO().save_checkpoint({"step": 1}, tmp_path / "last.ckpt")
+    little_room()
+    with pytest.raises(InputError, match=r"weights\.safetensors: expected a writable place"):
+        save_weights(tmp_path, network, NET)
+    with pytest.raises(InputError, match=r"last\.ckpt: expected a writable place"):
+        AtomicCheckpointIO().save_checkpoint(network.state_dict(), tmp_path / "last.ckpt")
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True) == {"step": 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "net.yaml"]
 
 
 class Foreign:

@@ -142,11 +142,15 @@ def test_the_default_folder_is_named_after_the_overrides(project, demo):
     assert written(project) == ["outputs"]
 
 
-def test_only_the_folder_goes_to_stdout(project, demo):
-    code, stdout, stderr = demo("out=x", "behaviour=loud")
-    assert (code, stdout) == (0, "x\n")
-    for source in ("python", "sys.stdout", "the descriptor", "C", "a child"):
-        assert f"from {source}\n" in stderr
+def test_the_configuration_can_be_looked_at(project, demo, capfd):
+    code, stdout, _ = demo("--cfg", "job", "size=3")
+    assert code == 0
+    assert yaml.safe_load(stdout)["size"] == 3
+    with pytest.raises(SystemExit) as caught:
+        demo("--help")
+    assert caught.value.code == 0
+    assert "net: broken, small" in capfd.readouterr().out
+    assert written(project) == []
 
 
 def test_a_sweep_gives_each_job_a_folder(project, demo):
@@ -265,17 +269,20 @@ def script(project):
     (project / "demo.py").write_text(
         'from turnaround.run.entry import main\n\nif __name__ == "__main__":\n    main("demo")\n'
     )
-    environment = {key: value for key, value in os.environ.items() if key != "HYDRA_FULL_ERROR"}
+    unset = {"HYDRA_FULL_ERROR", "PYTHONUNBUFFERED"}  # the latter would hide a buffer that is not flushed
+    environment = {key: value for key, value in os.environ.items() if key not in unset}
     return [sys.executable, str(project / "demo.py")], environment | {"PYTHONPATH": str(project)}
 
 
-def test_a_script_finds_the_configs_beside_it(project, script, tmp_path_factory):
+def test_a_script_finds_the_configs_beside_it_and_keeps_stdout_for_the_folder(script, tmp_path_factory):
     command, environment = script
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    done = subprocess.run([*command, "--cfg", "job"], cwd=elsewhere, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0
-    assert yaml.safe_load(done.stdout)["net"]["width"] == 2
-    assert list(elsewhere.iterdir()) == []
+    command = [*command, "out=x", "behaviour=loud"]
+    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "x\n")
+    for source in ("python", "sys.stdout", "the descriptor", "C", "a child"):
+        assert f"from {source}\n" in done.stderr
+    assert [path.name for path in elsewhere.iterdir() if path.name != "constructed"] == ["x"]
 
 
 def test_control_c_in_a_real_process(project, script):

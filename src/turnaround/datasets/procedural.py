@@ -12,7 +12,7 @@ import torch
 from turnaround.io.atomic import atomic_file
 from turnaround.scenes.observe import color, surface
 from turnaround.scenes.sample import VERSION, WorldSampler
-from turnaround.types import Clip, DepthKind, DepthVideo
+from turnaround.types import Clip, DepthKind, DepthVideo, Pinhole
 
 
 class ProceduralClips:
@@ -31,20 +31,27 @@ class ProceduralClips:
         return [f"{seed:08d}" for seed in range(self.first, self.first + self.count)]
 
     def clip(self, id: str) -> Clip:
-        scene = self.sampler(int(id))
         path = self.folder / f"{id}.npz"
         if not path.exists():
-            frames = range(len(scene.camera))
-            video = torch.stack([(color(scene, frame) * 255).round().byte() for frame in frames])
-            depth = torch.stack([surface(scene, frame).depth for frame in frames])
-            with atomic_file(path) as temporary:
-                np.savez(temporary, video=video.numpy(), depth=depth.numpy())
+            self._render(int(id), path)
         with np.load(path, allow_pickle=False) as stored:
-            video, depth = torch.from_numpy(stored["video"]).float() / 255, torch.from_numpy(stored["depth"])
+            arrays = {name: torch.from_numpy(stored[name]) for name in ("video", "depth", "poses", "intrinsics")}
+        height, width = arrays["depth"].shape[1:]
         return Clip(
             id=id,
-            video=video,
-            cameras=scene.camera,
-            depth=DepthVideo(values=depth, kind=DepthKind.METRIC),
-            sources=dict.fromkeys(("video", "cameras", "depth"), scene.name),
+            video=arrays["video"].float() / 255,
+            cameras=Pinhole(
+                world_from_cam=arrays["poses"], intrinsics=arrays["intrinsics"], height=height, width=width
+            ),
+            depth=DepthVideo(values=arrays["depth"], kind=DepthKind.METRIC),
+            sources=dict.fromkeys(("video", "cameras", "depth"), f"procedural/{int(id)}"),
         )
+
+    def _render(self, seed: int, path: Path) -> None:
+        scene = self.sampler(seed)
+        frames = range(len(scene.camera))
+        video = torch.stack([(color(scene, frame) * 255).round().byte() for frame in frames])
+        depth = torch.stack([surface(scene, frame).depth for frame in frames])
+        poses, intrinsics = scene.camera.world_from_cam, scene.camera.intrinsics
+        with atomic_file(path) as temporary:
+            np.savez(temporary, video=video, depth=depth, poses=poses, intrinsics=intrinsics)

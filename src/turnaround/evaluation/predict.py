@@ -40,7 +40,7 @@ def predict(estimator: DepthEstimator, benchmark: Benchmark, folder: Path, seed:
             temporary.write_text(json.dumps(meta, indent=2) + "\n")
 
 
-def read_prediction_meta(path: Path) -> dict[str, float | str]:
+def read_prediction_meta(path: Path) -> dict[str, int | float | str]:
     """What `predict` left beside the prediction at `path`; a file of another make adds nothing."""
     try:
         meta = json.loads(_meta_path(path).read_text())

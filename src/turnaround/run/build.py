@@ -4,7 +4,7 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from hydra.errors import InstantiationException
@@ -28,9 +28,7 @@ def build(config: DictConfig) -> Any:
 
     InputError: a key without a value, a key the constructor does not know, a value it refuses.
     """
-    missing = OmegaConf.missing_keys(config)
-    if missing:
-        key = min(missing)
+    for key in _without_value(OmegaConf.to_container(config, resolve=False), ""):
         raise InputError(key, expected="a value", found="none", fix=f"give {key}=VALUE")
     references = re.findall(r"\$\{([\w.]+)\}", OmegaConf.to_yaml(config))
     optional = {reference.partition(".")[0] for reference in references} | set(ENTRY_KEYS)
@@ -70,6 +68,18 @@ def nearest(name: str, options: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]}?"
     return f"use one of: {', '.join(options)}" if options else "leave it out"
+
+
+def _without_value(value: Any, key: str) -> Iterator[str]:
+    """Keys that are ???. (OmegaConf's own search stops at the first key that interpolates one.)"""
+    if value == "???":
+        yield key
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _without_value(item, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _without_value(item, f"{key}[{index}]")
 
 
 def _check_below(value: Any, key: str) -> None:

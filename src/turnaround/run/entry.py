@@ -14,7 +14,6 @@ The root object has `run(out) -> metrics`, and may have a mapping `facts` that g
 `weights`: a list of {"name", "source", "licence"}).
 """
 
-import ctypes
 import os
 import random
 import sys
@@ -56,7 +55,7 @@ def main(config_name: str) -> None:
     script = Path(sys.modules["__main__"].__file__ or "").resolve()
     code = launch(config_name, script.parent / "configs", sys.argv[1:])
     sys.stdout.flush()
-    os.dup2(2, 1)  # the folder's path stays the last line, whatever libraries print on their way out
+    os.dup2(2, 1)  # the folder's path stays the last line, whatever C's buffer still holds or libraries say at exit
     sys.exit(code)
 
 
@@ -106,11 +105,11 @@ def _run_in(out: Path, config: DictConfig) -> None:
             record.write(out / "record.json", status=status, facts=getattr(job, "facts", {}))
 
     try:
-        if _is_leader():
-            write_text(out / "config.yaml", _resolved_yaml(config, out))
         note("running")
         _seed(config.get("seed"))
         job = cast(Job, build(config))
+        if _is_leader():
+            write_text(out / "config.yaml", _resolved_yaml(config, out))
         metrics = job.run(out)
         if _is_leader():
             write_json(out / "metrics.json", metrics)
@@ -242,6 +241,5 @@ def _stdout_to_stderr() -> Iterator[None]:
         with redirect_stdout(sys.stderr):
             yield
     finally:
-        ctypes.CDLL(None).fflush(None)  # C's own buffer
         os.dup2(saved, 1)
         os.close(saved)

@@ -63,7 +63,7 @@ def _composition(error: Exception) -> InputError:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.full_key:
         siblings = set() if cause.parent_node is None else {str(key) for key in cause.parent_node} - {"hydra"}
         options = {key for key in siblings if not key.startswith("_")}
-        fix = nearest(str(cause.key), options)
+        fix = f"{nearest(str(cause.key), options)} (+{cause.full_key}=… adds a key)"
         return InputError(cause.full_key, expected="a key of the configuration", found="an unknown key", fix=fix)
     subject = getattr(cause, "full_key", None) or "configuration"
     found = " ".join(str(error).split()) or " ".join(str(cause).split())

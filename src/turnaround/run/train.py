@@ -99,7 +99,8 @@ class TrainRun:
         return state["global_step"]
 
     def _build_trainer(self, out: Path, last: Path, step: int) -> pl.Trainer:
-        arguments = {"deterministic": True, **self.trainer}
+        # Several processes: our data modules hand each its own share.
+        arguments = {"deterministic": True, "use_distributed_sampler": False, **self.trainer}
         if arguments.get("precision") == "auto":
             arguments["precision"] = _best_precision(arguments.get("accelerator", "auto"))
         ours = [
