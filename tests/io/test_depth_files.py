@@ -67,6 +67,8 @@ def test_one_frame_of_one_pixel_and_the_same_bytes_twice(tmp_path):
         write_depth_npz(tmp_path / name, depth)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert torch.equal(read_depth_npz(tmp_path / "a.npz").values, depth.values)
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:  # two writes within a tick of the clock would agree anyway
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_maps_are_written_as_they_come_and_let_go(tmp_path):

@@ -105,7 +105,9 @@ def test_plain_is_the_first_colour(lattice):
 
 
 def test_checks_change_at_every_cell_of_the_surface(lattice):
-    points = torch.stack([vector(0.25, 0.75, 0.25, 0.75, -0.25), vector(0.25, 0.25, 0.75, 0.75, 0.25), vector(0, 1, 2, 3, 4)])
+    points = torch.stack(
+        [vector(0.25, 0.75, 0.25, 0.75, -0.25), vector(0.25, 0.25, 0.75, 0.75, 0.25), vector(0, 1, 2, 3, 4)]
+    )
     checks = texture(Pattern.CHECKS, frequency=2.0)
     assert share(checks(points, along_z(5), lattice)).tolist() == pytest.approx([0, 1, 1, 0, 1])
 
@@ -180,7 +182,9 @@ def lamp(*position, color=(0.5, 0.6, 0.7)):
     return Light(position=vector(*position), color=vector(*color))
 
 
-def radiance(points, *, normal=UP, eye=(0, -1, 0), lights=(), ambient=(0.0, 0.0, 0.0), gloss=0.0, occluders=(), albedo=RED):
+def radiance(
+    points, *, normal=UP, eye=(0, -1, 0), lights=(), ambient=(0.0, 0.0, 0.0), gloss=0.0, occluders=(), albedo=RED
+):
     points = torch.tensor(points, dtype=torch.float64).reshape(-1, 3).T.contiguous()
     count = points.shape[1]
 

@@ -1,7 +1,7 @@
 """The one DataModule: numbered batches for training, clips for validation."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, cast, runtime_checkable
 
 from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from turnaround.types import Clip, ClipSource
 
 
+@runtime_checkable
 class NumberedBatches(Protocol):
     """Gives the whole batch `number`, for any number, the same each time."""
 
@@ -51,10 +52,11 @@ class DataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         trainer = self.trainer
+        assert trainer is not None
         done = trainer.global_step * trainer.accumulate_grad_batches
         numbers = Endless(done * trainer.world_size + trainer.global_rank, trainer.world_size)
         return DataLoader(
-            self.train,
+            cast(Dataset, self.train),
             sampler=numbers,
             batch_size=None,
             num_workers=self.workers,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from turnaround.io.atomic import atomic_file
-from turnaround.scenes.observe import color, surface
+from turnaround.scenes.observe import film, surface
 from turnaround.scenes.sample import VERSION, WorldSampler
 from turnaround.types import Clip, DepthKind, DepthVideo, Pinhole
 
@@ -49,9 +49,9 @@ class ProceduralClips:
 
     def _render(self, seed: int, path: Path) -> None:
         scene = self.sampler(seed)
-        frames = range(len(scene.camera))
-        video = torch.stack([(color(scene, frame) * 255).round().byte() for frame in frames])
-        depth = torch.stack([surface(scene, frame).depth for frame in frames])
+        assert isinstance(scene.camera, Pinhole)
+        video = (film(scene) * 255).round().byte()
+        depth = torch.stack([surface(scene, frame).depth for frame in range(len(scene.camera))])
         poses, intrinsics = scene.camera.world_from_cam, scene.camera.intrinsics
         with atomic_file(path) as temporary:
             np.savez(temporary, video=video, depth=depth, poses=poses, intrinsics=intrinsics)

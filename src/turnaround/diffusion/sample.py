@@ -1,7 +1,7 @@
 """From a condition to clean latents."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from turnaround.diffusion.schedule import karras_sigmas
 from turnaround.types import Condition, VelocityNetwork
 
 
+@runtime_checkable
 class Sampler(Protocol):
     """noise: unit normal, of the latents' shape."""
 

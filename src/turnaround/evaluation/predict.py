@@ -17,7 +17,7 @@ META_KEYS = ("seed", "settings", "frames", "seconds_per_frame")
 
 
 def predict(estimator: DepthEstimator, benchmark: Benchmark, folder: Path, seed: int, settings: str) -> None:
-    """Write folder/<estimator.name>/<item>.npz and, beside it, <item>.json with the seed, settings, frames and seconds per frame.
+    """Write folder/<estimator.name>/<item>.npz, and beside it <item>.json: seed, settings, frames, seconds per frame.
 
     An item whose two files are there with the same seed and settings is skipped, so a stopped run continues. settings:
     a fingerprint of all else that decides the prediction.

@@ -81,7 +81,10 @@ def write_video(path: Path, video: Video, *, fps: float) -> None:
 class VideoWriter(AtomicWriter):
     """An H.264 video (.mp4, .mov or .mkv) of frames given one by one; the first sets the size.
 
-    The same frames give the same bytes. H.264 in 4:2:0, which every player decodes, has no odd sizes, not even by
+    No clock or machine is written into the file, yet x264 itself is not quite repeatable: once in some hundreds of runs
+    we saw a frame coded by another, equally good choice. Compare frames or depth between runs, not these bytes.
+
+    H.264 in 4:2:0, which every player decodes, has no odd sizes, not even by
     cropping (ITU-T H.264, 7.4.2.1.1: CropUnitX = 2). We keep the size, which other outputs are compared with pixel by
     pixel, and write odd sizes in 4:4:4: VLC, mpv and Chrome play it, QuickTime and Safari do not.
     """
@@ -132,7 +135,7 @@ class VideoWriter(AtomicWriter):
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuv420p" if height % 2 == width % 2 == 0 else "yuv444p"
         codec = stream.codec_context
-        codec.thread_count = 1  # with more, x264 gave other bytes once in some 500 runs on a busy machine
+        codec.thread_count = 1  # x264's choices depend on it, and by default it follows the number of cores
         codec.color_range = ColorRange.MPEG
         codec.colorspace = codec.color_primaries = codec.color_trc = 1  # BT.709 in each table of ITU-T H.273
         return stream

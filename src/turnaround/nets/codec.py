@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 
 import torch
-from diffusers import AutoencoderKLTemporalDecoder
+from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -71,14 +71,14 @@ class TemporalVaeCodec(Codec):
         super().__init__()
         self.vae = vae.requires_grad_(False)
         self.chunk = chunk
-        self.video_channels = self.depth_channels = vae.config.latent_channels
-        self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.video_channels = self.depth_channels = vae.config["latent_channels"]
+        self.factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
 
     def encode_video(self, video):
         return self._encode(video)
 
     def encode_disparity(self, disparity):
-        return self._encode(repeat(disparity, "b t h w -> b t 3 h w")) * self.vae.config.scaling_factor
+        return self._encode(repeat(disparity, "b t h w -> b t 3 h w")) * self.vae.config["scaling_factor"]
 
     def decode_disparity(self, latents):
         frames = latents.shape[1]
@@ -89,10 +89,10 @@ class TemporalVaeCodec(Codec):
     def _encode(self, images: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t c y x"]:
         flat = (2 * images - 1).flatten(0, 1).to(self.vae.dtype)
         parts = flat.split(self.chunk or len(flat))
-        latents = torch.cat([self.vae.encode(part).latent_dist.mode() for part in parts])
+        latents = torch.cat([self.vae.encode(part, return_dict=False)[0].mode() for part in parts])
         return latents.unflatten(0, images.shape[:2]).to(images.dtype)
 
     def _decode(self, latents: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t h w"]:
-        scaled = (latents / self.vae.config.scaling_factor).flatten(0, 1).to(self.vae.dtype)
-        images = self.vae.decode(scaled, num_frames=latents.shape[1]).sample
+        scaled = (latents / self.vae.config["scaling_factor"]).flatten(0, 1).to(self.vae.dtype)
+        images = self.vae.decode(scaled, num_frames=latents.shape[1], return_dict=False)[0]
         return (images.mean(dim=1) / 2 + 0.5).unflatten(0, latents.shape[:2]).to(latents.dtype)

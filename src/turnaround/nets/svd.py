@@ -1,7 +1,9 @@
 """Stable Video Diffusion's UNet as a video depth network (DepthCrafter, arXiv 2409.02095, section 3.2)."""
 
+from typing import cast
+
 import torch
-from diffusers import UNetSpatioTemporalConditionModel
+from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -36,7 +38,7 @@ class PerFrameUNet(UNetSpatioTemporalConditionModel):
             skips.extend(residuals)
         hidden = self.mid_block(hidden, **attended)
         for block in self.up_blocks:
-            count = len(block.resnets)
+            count = len(cast(nn.ModuleList, block.resnets))
             residuals, skips = tuple(skips[-count:]), skips[:-count]
             inputs = attended if _attends(block) else common
             hidden = block(hidden, res_hidden_states_tuple=residuals, **inputs)
@@ -71,7 +73,7 @@ class SvdDepthNetwork(nn.Module):
         wrong = {k: (unet.config[k], v) for k, v in expected.items() if unet.config[k] != v}
         if wrong:
             raise ValueError(f"net.unet does not fit net.codec and net.tokens (is, should be): {wrong}")
-        self.size_multiple = codec.factor * 2 ** (len(unet.config.block_out_channels) - 1)
+        self.size_multiple = codec.factor * 2 ** (len(unet.config["block_out_channels"]) - 1)
 
     def condition(self, video: Float[Tensor, "b t 3 h w"]) -> Condition:
         """RGB in [0, 1] to latents and tokens."""

@@ -1,6 +1,7 @@
 """One image token per frame: what the frame shows, for the network's cross-attention."""
 
 from abc import ABC, abstractmethod
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -65,11 +66,11 @@ class ClipTokens(FrameTokens):
         super().__init__()
         self.encoder = encoder.requires_grad_(False)
         self.chunk = chunk
+        self.size = 2 * [cast(int, encoder.config.image_size)]
         self.channels = encoder.config.projection_dim
 
     def forward(self, video, latents):
-        side = self.encoder.config.image_size
-        images = normalize(resize(video.flatten(0, 1), [side, side], antialias=True), CLIP_MEAN, CLIP_STD)
+        images = normalize(resize(video.flatten(0, 1), self.size, antialias=True), CLIP_MEAN, CLIP_STD)
         parts = images.to(self.encoder.dtype).split(self.chunk)
         tokens = torch.cat([self.encoder(pixel_values=part).image_embeds for part in parts])
         return tokens.unflatten(0, video.shape[:2]).to(video.dtype)

@@ -117,5 +117,5 @@ def _candidates(solid: Solid, origin: Rays, direction: Float[Tensor, "3 r"]) -> 
     return near.nonzero().squeeze(1)
 
 
-def _select(vectors: Rays, index: Int[Tensor, " c"]) -> Rays:
+def _select(vectors: Rays, index: Int[Tensor, " c"]) -> Float[Tensor, "3 #c"]:
     return vectors if vectors.shape[1] == 1 else vectors[:, index]

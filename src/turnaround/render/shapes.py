@@ -111,8 +111,13 @@ def _unit_room(o: Rays, d: Rays) -> Distances:
     return _after_near(_slabs(o, d)[1])
 
 
-def _sphere_roots(o: Rays, d: Rays, squared_radius) -> tuple[Distances, Distances]:
-    """Both t on a sphere; NaN where it is missed. The ray is moved to its closest point first: no cancellation."""
+def _sphere_roots(
+    o: Float[Tensor, "k #r"], d: Float[Tensor, "k #r"], squared_radius: float | Tensor
+) -> tuple[Distances, Distances]:
+    """Both t on a sphere (k = 3) or circle (k = 2); NaN where it is missed.
+
+    The ray is moved to its closest point first, so that nothing cancels.
+    """
     squared = (d * d).sum(dim=0)
     middle = -(o * d).sum(dim=0) / squared
     closest = o + middle * d

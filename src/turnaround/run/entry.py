@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast, runtime_checkable
 
 import hydra
 import numpy as np
@@ -46,6 +46,7 @@ DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 BOOKKEEPING = {"config.yaml", "record.json", "wandb"}
 
 
+@runtime_checkable
 class Job(Protocol):
     def run(self, out: Path) -> Mapping[str, float | None]: ...
 

@@ -10,7 +10,7 @@ from turnaround.geometry.projection import camera_rays, in_image, pixel_grid, pr
 from turnaround.render.raycast import Hits, Solid, cast, normals, sees
 from turnaround.render.shade import shade
 from turnaround.scenes.world import Scene, World
-from turnaround.types import Camera, Flow, Pinhole, Tracks
+from turnaround.types import Camera, Flow, Pinhole, Tracks, Video
 
 BAND = 1 << 16  # rays handled at once, so that memory does not grow with the image
 
@@ -45,13 +45,24 @@ def observe(scene: Scene, *, samples: int = 2) -> Observation:
     frames = range(len(scene.camera))
     surfaces = [surface(scene, frame) for frame in frames]
     return Observation(
-        video=torch.stack([color(scene, frame, samples=samples) for frame in frames]),
+        video=film(scene, samples=samples),
         depth=torch.stack([s.depth for s in surfaces]),
         normals=torch.stack([s.normals for s in surfaces]),
         ids=torch.stack([s.ids for s in surfaces]),
         forward=_stack([flow(scene, frame, frame + 1) for frame in frames[:-1]], scene.camera),
         backward=_stack([flow(scene, frame + 1, frame) for frame in frames[:-1]], scene.camera),
     )
+
+
+def film(scene: Scene, *, samples: int = 2) -> Video:
+    """Colour of all frames."""
+    return torch.stack([color(scene, frame, samples=samples) for frame in range(len(scene.camera))])
+
+
+def film_vr180(scene: Scene, *, baseline: float, size: int) -> Video:
+    """Side-by-side VR180: the half spheres of both eyes, the left eye on the left."""
+    left = scene.vr180(size)
+    return torch.cat([film(left), film(left.right_eye(baseline))], dim=-1)
 
 
 def surface(scene: Scene, frame: int) -> Surface:
@@ -166,7 +177,8 @@ def _carry(world: World, hits: Hits, points: Float[Tensor, "3 r"], source: int, 
 def _view(scene: Scene, points: Float[Tensor, "3 r"], frame: int):
     """Pixels [r, 2] of world points in a frame, and whether they are seen."""
     camera = at_frame(scene.camera, frame)
-    pixels, depth = (project if isinstance(camera, Pinhole) else project_equirectangular)(points.T[None], camera)
+    world = points.T[None]
+    pixels, depth = project(world, camera) if isinstance(camera, Pinhole) else project_equirectangular(world, camera)
     eye = camera.world_from_cam[0, :3, 3:]
     inside = in_image(pixels[0], camera.height, camera.width) & (depth[0] > 0)
     return pixels[0], inside & sees(scene.world.solids(frame), eye, points)

@@ -1,6 +1,6 @@
 """A world: bodies that move, lights, and nothing random. y points down, the ground is y = 0, metres and seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -8,11 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.geometry.se3 import rotation_about
+from turnaround.geometry.stereo import right_camera
 from turnaround.render.raycast import Solid
 from turnaround.render.shade import Light
 from turnaround.render.shapes import Shape
 from turnaround.render.texture import Texture
-from turnaround.types import Camera
+from turnaround.types import Camera, Equirectangular180
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,3 +84,12 @@ class Scene:
     name: str
     world: World
     camera: Camera
+
+    def right_eye(self, baseline: float) -> "Scene":
+        """Seen from `baseline` metres along the camera's +x axis."""
+        return replace(self, camera=right_camera(self.camera, baseline))
+
+    def vr180(self, size: int) -> "Scene":
+        """Seen by a half-sphere camera of size x size pixels on the same path."""
+        poses = self.camera.world_from_cam
+        return replace(self, camera=Equirectangular180(world_from_cam=poses, height=size, width=size))

@@ -1,10 +1,10 @@
 """Video depth by diffusion (DepthCrafter, arXiv 2409.02095) or in a single step."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from turnaround.diffusion.denoiser import predict_velocity, spread, velocity_target
 from turnaround.diffusion.estimate import DepthDiffusion
@@ -23,6 +23,7 @@ from turnaround.viz.layout import hcat
 MIN_DEPTH, MAX_DEPTH = 0.1, 80.0  # metres: what validation counts
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What is minimised, and the sampler that fits it."""
 
@@ -87,18 +88,19 @@ class VideoDepth(Task):
         overlap: int,
         pixels: int,
     ):
+        assert isinstance(network, nn.Module)
         super().__init__(network=network, optimization=optimization, freeze=freeze, seed=seed)
         self.objective = objective
         self.window, self.overlap, self.pixels = window, overlap, pixels
         self._media: Mapping[str, Video] = {}
 
     def losses(self, batch: DepthBatch, generator: torch.Generator) -> Mapping[str, Tensor]:
-        return self.objective.losses(self.network, batch, generator)
+        return self.objective.losses(self._depth_network(), batch, generator)
 
     def estimator(self) -> DepthDiffusion:
         """The network as it is now, with the sampler that fits the objective."""
         return DepthDiffusion(
-            network=self.network,
+            network=self._depth_network(),
             sampler=self.objective.sampler,
             window=self.window,
             overlap=self.overlap,
@@ -124,6 +126,10 @@ class VideoDepth(Task):
             near = 1 / truth[valid].amin()
             pictures = [colorize((1 / values / near).float()) for values in (depth, truth)]
             self._media = {"depth": hcat([clip.video.cpu(), *pictures], gap=2)}
+
+    def _depth_network(self) -> DepthNetwork:
+        assert isinstance(self.network, DepthNetwork)
+        return self.network
 
     def media(self) -> Mapping[str, Video]:
         """Videos of the last validation, for the logger."""

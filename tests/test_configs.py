@@ -1,0 +1,114 @@
+"""Every shipped config composes and builds, and each small one takes a step."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from turnaround.run.build import build, build_value
+from turnaround.run.checkpoint import SHIPPED, load_network
+from turnaround.types import DepthBatch, InputError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+SHIPPED_NAME = "video_depth_svd_small"
+
+
+def options(group: str) -> list[str]:
+    return sorted(path.stem for path in (CONFIGS / group).glob("*.yaml"))
+
+
+def composed(root: str, *overrides: str) -> DictConfig:
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose(root, list(overrides))
+
+
+@pytest.fixture
+def cache(tmp_path) -> str:
+    return f"cache={tmp_path}"
+
+
+SMALL_WORLDS = ("sampler.height=16", "sampler.width=24", "sampler.frames=3", "data.train.frames=[1,3]")
+TRAINING = [
+    *([f"experiment={name}"] for name in options("experiment")),
+    *([f"ablation=[{name}]"] for name in options("ablation")),
+    [f"ablation=[{','.join(options('ablation'))}]"],
+]
+
+
+@pytest.mark.parametrize("overrides", TRAINING, ids=str)
+def test_each_experiment_and_ablation_takes_a_step(overrides, cache):
+    sizes = [option for option in SMALL_WORLDS if "images_only" not in str(overrides) or "frames=[" not in option]
+    run = build(composed("train", "net=svd_tiny", "logger=none", cache, *sizes, *overrides))
+    batch = run.data.train[0]
+    assert isinstance(batch, DepthBatch)
+    total = torch.stack(list(run.task.losses(batch, torch.Generator().manual_seed(0)).values())).sum()
+    total.backward()
+    gradients = [p.grad for p in run.task.network.parameters() if p.grad is not None]
+    assert total.isfinite()
+    assert any(gradient.abs().max() > 0 for gradient in gradients)
+
+
+def first_lines() -> list[tuple[str, str]]:
+    paths = [path for group in ("experiment", "ablation") for path in (CONFIGS / group).glob("*.yaml")]
+    return [(path.stem, path.read_text().splitlines()[1]) for path in paths]
+
+
+@pytest.mark.parametrize(("name", "line"), first_lines())
+def test_each_delta_says_what_it_shows(name, line):
+    assert line.startswith("# Claim: " if (CONFIGS / "ablation" / f"{name}.yaml").exists() else "# ")
+
+
+@pytest.mark.parametrize("name", [name for name in options("net") if name != "svd_xt"])
+def test_each_small_net_gives_velocities_of_its_latents(name):
+    network = build_value(composed("train", f"net={name}").net, "net")
+    condition = network.condition(torch.rand(1, 2, 3, 16, 32))
+    latents = network.encode_disparity(torch.rand(1, 2, 16, 32))
+    assert network.velocity(latents, torch.zeros(1), condition).shape == latents.shape
+
+
+def test_svd_xt_has_the_published_sizes():
+    with torch.device("meta"):
+        network = build_value(composed("train", "net=svd_xt").net, "net")
+    count = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in network.named_children()}
+    # tencent/DepthCrafter's UNet file is 3.05 GB of fp16; SVD's temporal VAE and CLIP ViT-H are 97.7 M and 632 M
+    assert 2 * count["unet"] == pytest.approx(3050, rel=0.01)
+    assert count["codec"] == pytest.approx(97.7, rel=0.01)
+    assert count["tokens"] == pytest.approx(632, rel=0.01)
+
+
+def test_the_shipped_checkpoint_is_that_of_its_config():
+    path = SHIPPED[SHIPPED_NAME]
+    assert (path / "weights.safetensors").stat().st_size <= 16e6
+    network, fresh = load_network(SHIPPED_NAME), build_value(composed("train", "net=svd_small").net, "net")
+    assert {k: v.shape for k, v in network.state_dict().items()} == {k: v.shape for k, v in fresh.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", options("inference"))
+def test_each_inference_serves_evaluation(name, cache):
+    run = build(composed("eval", f"inference={name}", "logger=none", cache))
+    maps = list(run.methods[0].stream(torch.rand(3, 3, 64, 96), seed=0))
+    assert [values.shape for values in maps] == [(64, 96)] * 3
+
+
+PIPELINES = {"depth": ["input=video.mp4"], "world": []}
+
+
+@pytest.mark.parametrize("name", options("pipeline"))
+def test_each_pipeline_builds(name):
+    assert build(composed("run", f"pipeline={name}", *PIPELINES[name])).pipeline.run
+
+
+@pytest.mark.parametrize(
+    ("root", "override", "named"),
+    [
+        ("train", "+task.optimization.learning_rat=1", "task.optimization.learning_rat"),
+        ("train", "+sampler.hight=1", "sampler.hight"),
+        ("train", "+nonsense=1", "nonsense"),
+        ("eval", "+inference.sampler.sigm=1.0", "sampler.sigm"),
+    ],
+)
+def test_a_misspelt_key_fails_with_its_name(root, override, named):
+    with pytest.raises(InputError, match=named):
+        build(composed(root, override))

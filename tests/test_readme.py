@@ -1,0 +1,86 @@
+"""Every command of the README runs: the same words, with sizes that take seconds added at the end."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
+COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip() and line[0] != "#"]
+
+QUICK_TRAINING = (
+    " sampler.height=16 sampler.width=24 sampler.frames=8 data.train.clips.count=4 data.validation.count=1"
+    " net=svd_tiny trainer.max_steps=2 trainer.val_check_interval=2 cache={tmp}/cache out={tmp}/{name}"
+)
+QUICK_SCORING = (
+    " sampler.height=16 sampler.width=24 sampler.frames=3 benchmark.source.count=2 baselines.1.source.count=4"
+    " cache={tmp}/cache out={tmp}/{name}"
+)
+HERE = " out={tmp}/{name}"
+
+
+def quick(command: str) -> str:
+    """What is added to a command so that it takes seconds; its own words stay."""
+    if command.startswith("python train.py"):
+        return QUICK_TRAINING
+    if command.startswith("python eval.py compare"):
+        return HERE
+    if command.startswith("python eval.py"):
+        return QUICK_SCORING
+    if command.startswith(("python run.py", "python benchmarks")):
+        return HERE if "run.py" in command else " --frames 1"
+    raise AssertionError(f"no test knows how to run {command!r}")
+
+
+def run(command: str, cwd: Path) -> str:
+    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(command, shell=True, cwd=cwd, capture_output=True, text=True, check=False, env=environment)
+    assert found.returncode == 0, f"{command}\n{found.stdout}\n{found.stderr}"
+    return found.stdout
+
+
+@pytest.mark.slow
+def test_each_python_command_runs(tmp_path):
+    """In order: later commands use what earlier ones made, under the names the README gives."""
+    from turnaround.io.video import write_video
+    from turnaround.scenes.observe import film
+    from turnaround.scenes.sample import WorldSampler
+
+    write_video(tmp_path / "video.mp4", film(WorldSampler(frames=4)(3)), fps=8.0)
+    commands = [command for command in COMMANDS if command.startswith("python ")]
+    assert len(commands) >= 6
+    made: dict[str, str] = {"video.mp4": str(tmp_path / "video.mp4")}
+    for number, command in enumerate(commands):
+        name = f"run{number}"
+        stated = re.search(r" out=(\S+)", command)
+        words = command.replace(stated[0], "") if stated else command
+        for theirs, ours in made.items():
+            words = words.replace(theirs, ours)
+        if stated:
+            made[stated[1]] = str(tmp_path / name)
+        run(words + quick(command).format(tmp=tmp_path, name=name), ROOT)
+
+
+@pytest.mark.slow
+def test_make_demo_does_all_its_steps_and_no_work_twice(tmp_path):
+    assert {"make demo", "make test"} <= {command.partition("#")[0].strip() for command in COMMANDS}
+    options = "DEMO_OPTIONS='trainer.max_steps=2 trainer.val_check_interval=2 data.train.clips.count=2 logger=none'"
+    output = run(f"make demo DEMO={tmp_path}/demo {options}", ROOT)
+    assert "abs_rel" in output
+    for name in ("train/checkpoints/weights.safetensors", "eval/table.md", "depth/depth.npz", "depth/side_by_side.mp4"):
+        assert (tmp_path / "demo" / name).is_file()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*")}
+    run(f"make demo DEMO={tmp_path}/demo {options}", ROOT)
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*")}
+
+
+def test_every_command_is_of_a_known_kind():
+    makes = {"make demo", "make test", "make check"}
+    unknown = [c for c in COMMANDS if c.partition("#")[0].strip() not in makes and not c.startswith("python ")]
+    assert not [c for c in unknown if not c.startswith("git clone")]
+    for command in (c for c in COMMANDS if c.startswith("python ")):
+        assert quick(command)
