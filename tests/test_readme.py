@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def quick(command: str) -> str:
     """What is added to a command so that it takes seconds; its own words stay."""
     if command.startswith("python train.py"):
         return QUICK_TRAINING
-    if command.startswith("python eval.py compare"):
+    if command.startswith("python eval.py 'compare"):
         return HERE
     if command.startswith("python eval.py"):
         return QUICK_SCORING
@@ -36,7 +37,7 @@ def quick(command: str) -> str:
 
 
 def run(command: str, cwd: Path) -> str:
-    path = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, shell=True, cwd=cwd, capture_output=True, text=True, check=False, env=environment)
     assert found.returncode == 0, f"{command}\n{found.stdout}\n{found.stderr}"
@@ -55,13 +56,13 @@ def test_each_python_command_runs(tmp_path):
     assert len(commands) >= 6
     made: dict[str, str] = {"video.mp4": str(tmp_path / "video.mp4")}
     for number, command in enumerate(commands):
-        name = f"run{number}"
         stated = re.search(r" out=(\S+)", command)
+        name = Path(stated[1]).name if stated else f"run{number}"
         words = command.replace(stated[0], "") if stated else command
-        for theirs, ours in made.items():
-            words = words.replace(theirs, ours)
         if stated:
             made[stated[1]] = str(tmp_path / name)
+        for theirs, ours in made.items():
+            words = words.replace(theirs, ours)
         run(words + quick(command).format(tmp=tmp_path, name=name), ROOT)
 
 

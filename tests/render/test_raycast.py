@@ -29,7 +29,7 @@ def crowd(seed, shells=True):
     turns = rotation_about(random(count, 3, seed=seed + 2), random(count, seed=seed + 3) * 3)
     bodies = [solid(SOLIDS[i % len(SOLIDS)], sizes[i].tolist(), places[i].tolist(), turns[i]) for i in range(count)]
     walls = [solid(Shape.ROOM, (6, 5, 7), (0, 0, 0)), solid(Shape.DOME, (20, 18, 19), (0, 3, 0))]
-    return bodies + [*walls, solid(Shape.GROUND, (1, 1, 1), (0, 3, 0))] if shells else bodies
+    return [*bodies, *walls, solid(Shape.GROUND, (1, 1, 1), (0, 3, 0))] if shells else bodies
 
 
 def every_hit(solids, origin, direction):

@@ -234,7 +234,7 @@ def test_rays_within_planes_and_through_corners_are_never_nan(shape):
         torch.testing.assert_close(normals.norm(dim=0), torch.ones(hit.sum()).double())
 
 
-@pytest.mark.parametrize(("shape", "size"), shapes_and_sizes(SOLIDS + [Shape.DOME, Shape.ROOM]))
+@pytest.mark.parametrize(("shape", "size"), shapes_and_sizes([*SOLIDS, Shape.DOME, Shape.ROOM]))
 def test_bounding_sphere_holds_every_surface_point(shape, size):
     if shape.is_shell:
         origin, direction = rays_from_inside(size)

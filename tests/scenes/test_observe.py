@@ -7,7 +7,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from turnaround.geometry.flow import backward_warp, static_flow
-from turnaround.geometry.projection import in_image, intrinsics, pixel_grid, project, unproject
+from turnaround.geometry.projection import in_image, pixel_grid, project, unproject
 from turnaround.geometry.stereo import depth_from_disparity, disparity_from_depth, right_camera
 from turnaround.render.shade import Light
 from turnaround.render.shapes import Shape
@@ -181,13 +181,27 @@ def test_flow_carries_points_with_their_bodies(all_worlds):
 
 def test_flow_there_and_back_returns(all_worlds):
     """Exactly: the point seen at the landing position, carried back, is at the pixel it came from."""
+    errors = []
     for scene, _, source, target, pixels, visible in all_landings(all_worlds):
         back = track(scene, pixels[visible], frame=target).pixels[source].double()
         grid = pixel_grid(HEIGHT, WIDTH, like=pixels).reshape(-1, 2)[visible]
-        error = (back - grid).norm(dim=-1)
-        # the landing is rounded to float32 (1e-6 pixels); where it grazes a silhouette that can meet another body
-        assert error.quantile(0.99) < 1e-3
-        assert (error > 0.01).float().mean() < 0.005, scene.name
+        errors.append((back - grid).norm(dim=-1))
+    error = torch.cat(errors)
+    assert error.quantile(0.99) < 1e-3  # the landing is rounded to float32: 1e-6 pixels, stretched by grazing views
+    # `sees` forgives what hides a point by less than a thousandth of the way, and a rounding can cross a silhouette
+    assert (error > 0.01).float().mean() < 0.003
+
+
+def test_visible_is_what_a_ray_through_the_landing_position_meets(all_worlds):
+    for scene, observation, source, target, pixels, visible in all_landings(all_worlds):
+        camera = at_frame(scene.camera, target)
+        points = carry(scene, points_of(observation, scene)[source], observation.ids[source].flatten(), source, target)
+        z = project(points[None], camera)[1][0]
+        inside = in_image(pixels, HEIGHT, WIDTH) & (z > 0)
+        met = project(track(scene, pixels, frame=target).world[target, None].double(), camera)[1][0]
+        assert visible[inside & (z < met * (1 + 1e-6))].all(), scene.name
+        assert not visible[inside & (z > met * (1 + 2e-3))].any(), scene.name
+        assert not visible[~inside].any()
 
 
 def test_forward_flow_and_sampled_backward_flow_cancel(all_worlds):
@@ -205,24 +219,24 @@ def test_forward_flow_and_sampled_backward_flow_cancel(all_worlds):
 
 
 def test_what_is_called_visible_agrees_with_the_depth_of_the_other_frame(all_worlds):
-    """Away from silhouettes: as near as the surface seen there is visible, clearly behind it is not.
+    """From the outputs alone: as near as the surface seen there is visible, clearly behind it is not.
 
-    Inverse depth is sampled, since it is linear across a plane.
+    Inverse depth is sampled: it is linear across a plane. A pole can pass between pixel centres, hence the shares.
     """
-    shown = hidden = 0
+    near, far = [], []
     for scene, observation, source, target, pixels, visible in all_landings(all_worlds):
         points = carry(scene, points_of(observation, scene)[source], observation.ids[source].flatten(), source, target)
         z = project(points[None], at_frame(scene.camera, target))[1][0]
         smooth, _ = interior(observation.ids[target], pixels)
         smooth &= z > 0
-        ratio = z * lookup(1 / observation.depth[target][None], pixels)[:, 0]  # 1 on the surface, > 1 behind it
-        assert visible[smooth & (ratio < 1.0005)].all(), scene.name
-        assert not visible[smooth & (ratio > 1.1)].any(), scene.name
-        assert ratio[smooth & visible].sub(1).abs().quantile(0.98) < 0.02
-        shown += int((smooth & (ratio < 1.0005)).sum())
-        hidden += int((smooth & (ratio > 1.1)).sum())
-    assert shown > 5000
-    assert hidden > 100
+        behind = z * lookup(1 / observation.depth[target][None], pixels)[:, 0]  # 1 on the surface, more behind it
+        near.append(visible[smooth & (behind < 1.0005)])
+        far.append(visible[smooth & (behind > 1.1)])
+    near, far = torch.cat(near), torch.cat(far)
+    assert len(near) > 5000
+    assert len(far) > 100
+    assert near.float().mean() > 0.998
+    assert far.float().mean() < 0.01
 
 
 def test_nothing_outside_the_image_or_behind_the_camera_is_visible(all_worlds):
@@ -237,10 +251,13 @@ def test_nothing_outside_the_image_or_behind_the_camera_is_visible(all_worlds):
 
 
 def test_visible_pixels_land_on_the_body_they_left(all_worlds):
-    for scene, observation, source, target, pixels, visible in all_landings(all_worlds):
+    same = []
+    for _, observation, source, target, pixels, visible in all_landings(all_worlds):
         inner, ids = interior(observation.ids[target], pixels)
         kept = visible & inner
-        assert torch.equal(ids[kept], observation.ids[source].flatten()[kept]), scene.name
+        same.append(ids[kept] == observation.ids[source].flatten()[kept])
+    assert len(torch.cat(same)) > 5000
+    assert torch.cat(same).float().mean() > 0.998  # a pole can pass between pixel centres
 
 
 def test_bodies_keep_their_colours_as_they_move():
@@ -393,7 +410,8 @@ def test_of_two_bodies_the_nearer_is_seen():
     seen = surface(looking_at(bodies), 0)
     assert seen.ids[HEIGHT // 2, WIDTH // 2] == 1
     assert seen.depth[HEIGHT // 2, WIDTH // 2] == 2
-    assert seen.ids[HEIGHT // 2, WIDTH // 2 + 9] == 2  # 9.5 / 32 * 3.4 = 1.01: just beyond the near, on the far box
+    assert seen.ids[HEIGHT // 2, WIDTH // 2 + 8] == 2  # the near front ends 8 pixels from the middle, the far one 9.4
+    assert seen.ids[HEIGHT // 2, WIDTH // 2 + 9] == 0
     assert seen.ids[0, 0] == 0
 
 
@@ -539,7 +557,8 @@ def test_the_right_eye_sees_points_left_by_their_disparity(still):
         inner, ids = interior(right.ids, pixels)
         kept = inner & moved.visible.flatten()
         assert kept.float().mean() > 0.3
-        assert torch.equal(ids[kept], observation.ids[0].flatten()[kept])
+        # a pole can pass between pixel centres
+        assert (ids[kept] == observation.ids[0].flatten()[kept]).float().mean() > 0.99
 
 
 def test_disparity_of_the_truth_gives_the_truth_back(still):

@@ -31,7 +31,7 @@ from turnaround.viz.layout import hcat
 
 PERCENTILES = (0.1, 99.9)
 SAMPLE_LIMIT = 2**20
-FILES, FOLDER = ("depth.npz", "depth_vis.mp4", "side_by_side.mp4"), "depth"
+FILES, FOLDER, STILL = ("depth.npz", "depth_vis.mp4", "side_by_side.mp4"), "depth", "depth_vis.png"
 
 
 class ValueSample:
@@ -185,7 +185,9 @@ class DepthPipeline:
             pictured = Normalised.spanning(*maps.sample.robust_range())
             color = self._write(source, maps, pictured, places, progress)
             if maps.count == 1:
-                write_image(stack.enter_context(atomic_file(out / "depth_vis.png")), color)
+                write_image(stack.enter_context(atomic_file(out / STILL)), color)
+            else:
+                (out / STILL).unlink(missing_ok=True)  # of an earlier run on one image
         return {
             "frames": float(maps.count),
             "seconds_per_frame": seconds / maps.count,
