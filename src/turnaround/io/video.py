@@ -131,7 +131,7 @@ class VideoWriter(AtomicWriter):
 
     def _add_stream(self, height: int, width: int) -> VideoStream:
         rate = Fraction(self._fps).limit_denominator(1001)  # the largest in use: 30000/1001
-        stream = self._container.add_stream("libx264", rate=rate, options={"crf": "16", "x264-params": "mbtree=0"})
+        stream = self._container.add_stream("libx264", rate=rate, options={"crf": "16"})
         stream.height, stream.width = height, width
         stream.pix_fmt = "yuv420p" if height % 2 == width % 2 == 0 else "yuv444p"
         codec = stream.codec_context

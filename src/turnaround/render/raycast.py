@@ -76,14 +76,16 @@ def sees(solids: Sequence[Solid], start: Rays, end: Rays, *, margin: float = 1e-
     so that a point behind a wall or under the ground is not seen.
     """
     way = end - start
+    distance = (way * way).sum(dim=0).sqrt()
+    direction, limit = way / distance, distance * (1 - margin)  # of length 1: NEAR is in metres
     blocked = torch.zeros(way.shape[1], dtype=torch.bool)
     for solid in solids:
-        near = _candidates(solid, start, way)
+        near = _candidates(solid, start, direction)
         if near is None:
-            blocked |= _intersect(solid, start, way) < 1 - margin
+            blocked |= _intersect(solid, start, direction) < limit
         elif len(near):
             near = near[~blocked[near]]
-            blocked[near] |= _intersect(solid, _select(start, near), way[:, near]) < 1 - margin
+            blocked[near] |= _intersect(solid, _select(start, near), direction[:, near]) < limit[near]
     return ~blocked
 
 

@@ -108,7 +108,8 @@ def _unit_box(o: Rays, d: Rays) -> Distances:
 
 
 def _unit_room(o: Rays, d: Rays) -> Distances:
-    return _after_near(_slabs(o, d)[1])
+    enter, leave = _slabs(o, d)
+    return torch.where(enter <= leave, _after_near(leave), torch.inf)
 
 
 def _sphere_roots(
@@ -157,8 +158,11 @@ def _unit_cone(o: Rays, d: Rays) -> Distances:
     q = -(half_b + torch.where(half_b < 0, -root, root))  # Numerical Recipes' stable quadratic: q / a and c / q
     base_t = (1 - o[1]) / d[1]
     x, z = o[0] + base_t * d[0], o[2] + base_t * d[2]
-    base = torch.where(x * x + z * z <= 1, _after_near(base_t), torch.inf)
-    return _where_between(q / a, o, d).minimum(_where_between(c / q, o, d)).minimum(base)
+    nearest = torch.where((x * x + z * z <= 1) & (d[1] < 0), _after_near(base_t), torch.inf)
+    for t in (q / a, c / q):
+        enters = a * t + half_b < 0  # half the derivative of the cone's equation along the ray
+        nearest = nearest.minimum(torch.where(enters, _where_between(t, o, d), torch.inf))
+    return nearest
 
 
 def _capsule(size: Float[Tensor, "3"], o: Rays, d: Rays) -> Distances:
@@ -168,7 +172,9 @@ def _capsule(size: Float[Tensor, "3"], o: Rays, d: Rays) -> Distances:
     nearest = torch.where((o[1] + side * d[1]).abs() <= half, _after_near(side), torch.inf)
     for end in (-half, half):
         centre = torch.stack([torch.zeros_like(end), end, torch.zeros_like(end)])[:, None]
-        nearest = nearest.minimum(_after_near(_sphere_roots(o - centre, d, radius * radius)[0]))
+        t = _sphere_roots(o - centre, d, radius * radius)[0]
+        outside = (o[1] + t * d[1]) * end.sign() >= half  # elsewhere the sphere lies within the cylinder
+        nearest = nearest.minimum(torch.where(outside, _after_near(t), torch.inf))
     return nearest
 
 

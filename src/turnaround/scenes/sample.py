@@ -1,8 +1,9 @@
 """Seeds to worlds. A seed is all the randomness there is: the same seed gives the same bytes in any process."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from turnaround.scenes.world import Body, Motion, Scene, World
 from turnaround.types import InputError, Pinhole
 
 DOWN = torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64)
-VERSION = 1  # raised whenever a seed gives other bytes than before; a test holds the bytes of one
+VERSION = 2  # raised whenever a seed gives other bytes than before; a test holds the bytes of one
+GAP = 0.03  # metres between the camera and the shells; less than what any path's target keeps
 CLEARANCE = 0.6  # metres between the camera and any body's bounding sphere
 
 
@@ -54,7 +56,7 @@ class WorldSampler:
         random = np.random.default_rng(seed)
         room = random.random() < self.rooms
         extent = _room_extent(random) if room else _field_extent(random)
-        camera, focus = self._camera(random, extent)
+        camera, focus = self._camera(random, extent, _in_room if room else _under_dome)
         shells = _room(random, extent) if room else _field(random, extent)
         eyes = camera.world_from_cam[:, :3, 3]
         placed = [self._body(random, extent, focus) for _ in range(random.integers(self.bodies[0], self.bodies[1] + 1))]
@@ -67,44 +69,52 @@ class WorldSampler:
         )
         return Scene(name=f"procedural/{seed}", world=world, camera=camera)
 
-    def _camera(self, random: np.random.Generator, extent: np.ndarray) -> tuple[Pinhole, np.ndarray]:
-        """A camera a little inside one end of the scene that looks across it, and the point it looks at."""
+    def _camera(
+        self, random: np.random.Generator, extent: np.ndarray, inside: Callable[[np.ndarray, Tensor], bool]
+    ) -> tuple[Pinhole, np.ndarray]:
+        """A camera a little inside one end of the scene that looks across it, and the point it looks at.
+
+        A path that would leave the scene is started nearer to that point.
+        """
         eye = np.array(
             [random.uniform(-0.5, 0.5) * extent[0], -random.uniform(0.9, 1.9), -random.uniform(0.6, 0.85) * extent[2]]
         )
         focus = np.array(
             [random.uniform(-0.3, 0.3) * extent[0], -random.uniform(0.2, 1.3), random.uniform(-0.2, 0.3) * extent[2]]
         )
-        poses = self._poses(random, _vector(eye), _vector(focus))
-        k = intrinsics(self.height, self.width, horizontal_fov_deg=random.uniform(50, 80)).double()
+        path, fov = self._path(random), random.uniform(50, 80)
+        eye, target = _vector(eye), _vector(focus)
+        poses = path(eye, target)
+        while not inside(extent, poses[:, :3, 3]):
+            eye = target + 0.8 * (eye - target)
+            poses = path(eye, target)
+        k = intrinsics(self.height, self.width, horizontal_fov_deg=fov).double()
         camera = Pinhole(
             world_from_cam=poses, intrinsics=k.expand(self.frames, 3, 3).clone(), height=self.height, width=self.width
         )
         return camera, focus
 
-    def _poses(
-        self, random: np.random.Generator, eye: Float[Tensor, "3"], focus: Float[Tensor, "3"]
-    ) -> camera_paths.Poses:
+    def _path(self, random: np.random.Generator) -> Callable[[Tensor, Tensor], camera_paths.Poses]:
+        """Poses from where the camera starts and what it looks at; all that is random is drawn here."""
         names = sorted(self.paths)
         weights = np.array([self.paths[name] for name in names])
         name = random.choice(names, p=weights / weights.sum())
         travel = _vector(random.uniform(-1, 1, 3) * [0.5, 0.15, 0.5])
         match name:
             case "static":
-                return camera_paths.static(eye, focus, self.frames)
+                return partial(camera_paths.static, frames=self.frames)
             case "orbit":
                 degrees = random.choice([-1, 1]) * random.uniform(5, 25)
-                return camera_paths.orbit(eye, focus, self.frames, degrees=degrees)
+                return partial(camera_paths.orbit, frames=self.frames, degrees=degrees)
             case "closed_orbit":
-                return camera_paths.closed_orbit(eye, focus, self.frames)
+                return partial(camera_paths.closed_orbit, frames=self.frames)
             case "dolly":
-                return camera_paths.dolly(eye, focus, self.frames, travel=travel)
+                return partial(camera_paths.dolly, frames=self.frames, travel=travel)
             case "handheld":
-                sway = np.stack(
-                    [random.uniform(0, 0.06, (2, 3)), random.uniform(0.5, 2, (2, 3)), random.uniform(0, 6.3, (2, 3))], 1
-                )
-                sway[1, 0] *= 4  # the gaze sways further than the hand, it is metres away
-                return camera_paths.handheld(eye, focus, self.frames, travel=travel / 2, sway=_vector(sway))
+                amplitude = random.uniform(0, 0.06, (2, 3))
+                amplitude[1] *= 4  # the gaze sways further than the hand, it is metres away
+                sway = np.stack([amplitude, random.uniform(0.5, 2, (2, 3)), random.uniform(0, 6.3, (2, 3))], 1)
+                return partial(camera_paths.handheld, frames=self.frames, travel=travel / 2, sway=_vector(sway))
         raise AssertionError(name)
 
     def _body(self, random: np.random.Generator, extent: np.ndarray, focus: np.ndarray) -> Body:
@@ -179,6 +189,17 @@ def _room_extent(random: np.random.Generator) -> np.ndarray:
 def _field_extent(random: np.random.Generator) -> np.ndarray:
     """Half width and depth of the part with bodies, and the height of the dome."""
     return np.array([random.uniform(3.0, 6.0), random.uniform(8.0, 20.0), random.uniform(3.0, 6.0)])
+
+
+def _in_room(extent: np.ndarray, eyes: Float[Tensor, "t 3"]) -> bool:
+    walls = _vector(extent) - GAP
+    return bool((eyes.abs() < walls).all() & (eyes[:, 1] < -GAP).all())
+
+
+def _under_dome(extent: np.ndarray, eyes: Float[Tensor, "t 3"]) -> bool:
+    radius = extent[1] + extent[2]
+    reach = (eyes / _vector([radius, extent[1], radius])).norm(dim=1)
+    return bool(eyes[:, 1].max() < -GAP) and bool(reach.max() < 0.9)
 
 
 def _still(position: np.ndarray) -> Motion:
