@@ -288,7 +288,13 @@ def test_a_script_finds_the_configs_beside_it_and_keeps_stdout_for_the_folder(sc
 def test_control_c_in_a_real_process(project, script):
     command, environment = script
     process = subprocess.Popen(
-        [*command, "behaviour=slow"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "behaviour=slow"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs the tests in the background has interruptions ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (project / "started").exists():
         assert process.poll() is None

@@ -60,9 +60,10 @@ class EvalRun:
     def _score(self, out: Path) -> list[Table]:
         folder = out / "predictions"
         settings = hashlib.sha256((out / "config.yaml").read_bytes()).hexdigest()[:16]
-        for method in [*self.baselines, *([] if self.predictions else self.methods)]:
+        methods = [*self.baselines, *([] if self.predictions else self.methods)]
+        for method in methods:
             predict(method, self.benchmark, folder, self.seed, settings)
-        rows = list(score(self.benchmark, folder))
+        rows = list(score(self.benchmark, folder)) if methods else []
         if self.predictions:
             rows += score(self.benchmark, Path(self.predictions))
         write_rows(out / "rows.jsonl", rows)
