@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 
 import torch
+from shipped import shipped_estimator
 from torch.nn.functional import interpolate
 
 from turnaround.datasets.procedural import ProceduralClips
 from turnaround.diffusion.estimate import DepthDiffusion
-from turnaround.diffusion.sample import SingleStepSampler
 from turnaround.geometry.align import align_to_depth
 from turnaround.io.image import write_image
-from turnaround.run.checkpoint import load_network
 from turnaround.scenes.sample import WorldSampler
 from turnaround.types import Clip, DepthKind, DepthVideo
 from turnaround.viz.color import colorize
@@ -36,15 +35,7 @@ def column(clip: Clip, estimator: DepthDiffusion) -> torch.Tensor:
 
 
 def main(path: Path) -> None:
-    estimator = DepthDiffusion(
-        network=load_network("video_depth_svd_small"),
-        sampler=SingleStepSampler(sigma=700.0),
-        window=8,
-        overlap=4,
-        pixels=6144,
-        device="auto",
-        name="ours",
-    )
+    estimator = shipped_estimator()
     clips = ProceduralClips(sampler=WorldSampler(), first=0, count=max(SEEDS) + 1, cache=".cache/procedural")
     columns = [column(clips.clip(id), estimator) for id in clips.ids() if int(id) in SEEDS]
     picture = label(hcat(columns, gap=4), "frame | estimated disparity | true disparity (held-out seeds 0 to 5)")

@@ -14,10 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from shipped import shipped_estimator
 
 from turnaround.datasets.procedural import ProceduralClips
-from turnaround.diffusion.estimate import DepthDiffusion
-from turnaround.diffusion.sample import SingleStepSampler
 from turnaround.evaluation.baselines import ConstantDepth, PlanePrior
 from turnaround.evaluation.benchmark import Benchmark
 from turnaround.evaluation.score import score_prediction
@@ -25,7 +24,6 @@ from turnaround.io.image import read_image, write_image
 from turnaround.io.video import open_frames
 from turnaround.metrics.depth import AbsRel, Delta
 from turnaround.metrics.temporal import TemporalAlignmentError
-from turnaround.run.checkpoint import load_network
 from turnaround.scenes.sample import WorldSampler
 from turnaround.types import Clip, DepthKind, DepthVideo, Pinhole
 from turnaround.viz.color import colorize
@@ -114,15 +112,7 @@ def picture(seen: Clip, maps: torch.Tensor) -> torch.Tensor:
 
 
 def main(root: Path, out: Path) -> None:
-    ours = DepthDiffusion(
-        network=load_network("video_depth_svd_small"),
-        sampler=SingleStepSampler(sigma=700.0),
-        window=8,
-        overlap=4,
-        pixels=6144,
-        device="auto",
-        name="ours",
-    )
+    ours = shipped_estimator()
     training = ProceduralClips(sampler=WorldSampler(), first=100000, count=64, cache=".cache/procedural")
     methods = [ours, ConstantDepth(), PlanePrior(source=training)]
     benchmark = Benchmark(

@@ -69,7 +69,7 @@ def cast(solids: Sequence[Solid], origin: Rays, direction: Float[Tensor, "3 r"])
     return Hits(t=nearest, index=index)
 
 
-def sees(solids: Sequence[Solid], start: Rays, end: Rays, *, margin: float = 1e-3) -> Bool[Tensor, " r"]:
+def sees(solids: Sequence[Solid], start: Rays, end: Rays, *, margin: float = 1e-6) -> Bool[Tensor, " r"]:
     """Whether nothing stands between the points, except within `margin` (a share of the way) of the end.
 
     Shells are seen through nothing but themselves, and hide nothing that lies inside them: they are tested as well,

@@ -1,7 +1,6 @@
 """A world: bodies that move, lights, and nothing random. y points down, the ground is y = 0, metres and seconds."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -71,10 +70,6 @@ class World:
     def solids(self, frame: int) -> list[Solid]:
         """All bodies where they are in that frame, in order: the index is the instance id."""
         return [body.at(frame * self.seconds_per_frame) for body in self.bodies]
-
-    @cached_property
-    def is_still(self) -> bool:
-        return all(body.motion.is_still for body in self.bodies)
 
 
 @dataclass(frozen=True, kw_only=True)
