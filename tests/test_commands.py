@@ -24,7 +24,7 @@ TINY = [
     "inference.pixels=384",
     "inference.window=3",
     "inference.overlap=1",
-    "data.train.frames=[1,3]",
+    "lengths=uniform", "lengths.most=3",
     "data.train.clips.count=4",
     "data.validation.count=1",
     "data.workers=1",

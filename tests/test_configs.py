@@ -29,7 +29,7 @@ def cache(tmp_path) -> str:
     return f"cache={tmp_path}"
 
 
-SMALL_WORLDS = ("sampler.height=16", "sampler.width=24", "sampler.frames=3", "data.train.frames=[1,3]")
+SMALL_WORLDS = ("sampler.height=16", "sampler.width=24", "sampler.frames=3", "lengths=uniform", "lengths.most=3")
 TRAINING = [
     *([f"experiment={name}"] for name in options("experiment")),
     *([f"ablation=[{name}]"] for name in options("ablation")),
@@ -39,7 +39,7 @@ TRAINING = [
 
 @pytest.mark.parametrize("overrides", TRAINING, ids=str)
 def test_each_experiment_and_ablation_takes_a_step(overrides, cache):
-    sizes = [option for option in SMALL_WORLDS if "images_only" not in str(overrides) or "frames=[" not in option]
+    sizes = [option for option in SMALL_WORLDS if "images_only" not in str(overrides) or "lengths" not in option]
     run = build(composed("train", "net=svd_tiny", "logger=none", cache, *sizes, *overrides))
     batch = run.data.train[0]
     assert isinstance(batch, DepthBatch)

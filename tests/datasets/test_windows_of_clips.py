@@ -1,9 +1,11 @@
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 
 from turnaround.datasets.datamodule import Endless
+from turnaround.datasets.lengths import UniformLengths, WeightedLengths
 from turnaround.datasets.procedural import ProceduralClips
 from turnaround.datasets.windows import DepthWindows
 from turnaround.scenes.observe import film, surface
@@ -46,25 +48,51 @@ def test_other_settings_have_another_folder(clips, tmp_path):
     assert other.folder != clips.folder
 
 
+def windows_of(clips, lengths, *, frames_per_batch=4, seed=3) -> DepthWindows:
+    return DepthWindows(clips=clips, lengths=lengths, frames_per_batch=frames_per_batch, seed=seed)
+
+
 def test_a_batch_depends_on_its_number_alone(clips):
-    first, second = (DepthWindows(clips=clips, batch=2, frames=(1, 4), seed=3) for _ in range(2))
+    lengths = UniformLengths(least=1, most=4)
+    first, second = (windows_of(clips, lengths) for _ in range(2))
     _ = second[8]
     a, b = first[7], second[7]
     assert torch.equal(a.video, b.video)
     assert torch.equal(a.inverse_depth, b.inverse_depth)
-    assert not torch.equal(
-        a.video, DepthWindows(clips=clips, batch=2, frames=(1, 4), seed=4)[7].video[:, : a.video.shape[1]]
-    )
+    other = windows_of(clips, lengths, seed=4)[7].video
+    assert a.video.shape != other.shape or not torch.equal(a.video, other)
 
 
-def test_windows_have_the_asked_lengths_and_all_of_them_occur(clips):
-    windows = DepthWindows(clips=clips, batch=1, frames=(2, 4), seed=0)
-    assert {windows[number].video.shape[1] for number in range(20)} == {2, 3, 4}
+def test_windows_have_the_asked_lengths_and_batches_hold_as_many_as_fit(clips):
+    windows = windows_of(clips, UniformLengths(least=2, most=4), frames_per_batch=7)
+    shapes = {windows[number].video.shape[:2] for number in range(20)}
+    assert shapes == {(3, 2), (2, 3), (1, 4)}
+    assert windows_of(clips, UniformLengths(least=3, most=3), frames_per_batch=1)[0].video.shape[:2] == (1, 3)
+
+
+def test_weighted_lengths_occur_as_often_as_they_weigh():
+    lengths = WeightedLengths(weights={1: 3.0, 4: 1.0, 9: 0.0})
+    assert lengths.longest == 4
+    random = np.random.default_rng(0)
+    drawn = [lengths.draw(random) for _ in range(2000)]
+    assert set(drawn) == {1, 4}
+    assert drawn.count(1) / 2000 == pytest.approx(0.75, abs=0.04)
+
+
+@pytest.mark.parametrize("weights", [{}, {0: 1.0}, {1: -1.0, 2: 1.0}, {1: 0.0}])
+def test_weights_that_say_nothing_are_refused(weights):
+    with pytest.raises(InputError, match="weights"):
+        WeightedLengths(weights=weights)
+
+
+def test_lengths_in_the_wrong_order_are_refused():
+    with pytest.raises(InputError, match="least"):
+        UniformLengths(least=3, most=2)
 
 
 def test_augmentation_keeps_video_and_depth_together(clips):
     """A window's inverse depth is that of some run of frames of a clip, mirrored or reversed; its video follows."""
-    batch = DepthWindows(clips=clips, batch=1, frames=(4, 4), seed=0)[3]
+    batch = windows_of(clips, UniformLengths(least=4, most=4), seed=0)[3]
     matches = []
     for id in clips.ids():
         clip = clips.clip(id)
@@ -79,9 +107,9 @@ def test_augmentation_keeps_video_and_depth_together(clips):
     assert correlation > 0.95
 
 
-def test_frames_longer_than_clips_are_refused(clips):
-    with pytest.raises(InputError, match="frames"):
-        DepthWindows(clips=clips, batch=1, frames=(1, 9), seed=0)
+def test_windows_longer_than_clips_are_refused(clips):
+    with pytest.raises(InputError, match="lengths"):
+        windows_of(clips, UniformLengths(least=1, most=9))
 
 
 def test_processes_share_the_numbers_out():

@@ -11,7 +11,7 @@ def maps(seed: int = 0) -> torch.Tensor:
 
 
 ALL = torch.ones(2, 3, 4, 6, dtype=torch.bool)
-TERMS = [RelativeError(weight=1.0), SpatialGradient(weight=1.0, scales=2), TemporalGradient(weight=1.0)]
+TERMS = [RelativeError(weight=1.0, floor=0.25), SpatialGradient(weight=1.0, scales=2), TemporalGradient(weight=1.0)]
 
 
 def test_alignment_undoes_any_scale_and_shift_and_ignores_the_unknown():
@@ -25,7 +25,7 @@ def test_alignment_undoes_any_scale_and_shift_and_ignores_the_unknown():
 
 def test_a_flat_prediction_has_a_finite_gradient():
     predicted = torch.full((2, 3, 4, 6), 0.3, requires_grad=True)
-    RelativeError(weight=1.0)(align_affine(predicted, maps(), ALL), maps(), ALL).backward()
+    RelativeError(weight=1.0, floor=0.25)(align_affine(predicted, maps(), ALL), maps(), ALL).backward()
     assert predicted.grad is not None
     assert predicted.grad.isfinite().all()
 
@@ -41,10 +41,12 @@ def test_nothing_known_costs_nothing(term):
     assert term(maps(1), maps(), ~ALL) == 0
 
 
-def test_relative_error_by_hand():
+def test_relative_error_is_absrel_of_the_depth_down_to_its_floor():
     truth = torch.tensor([1.0, 2.0, 4.0, 0.0]).view(1, 1, 2, 2)
-    aligned = torch.tensor([1.5, 1.0, 4.0, 9.0]).view(1, 1, 2, 2)
-    assert RelativeError(weight=1.0)(aligned, truth, truth > 0) == pytest.approx((0.5 + 0.5 + 0) / 3)
+    aligned = torch.tensor([1.5, 1.0, 5.0, 9.0]).view(1, 1, 2, 2)
+    term, valid = RelativeError(weight=1.0, floor=0.25), truth > 0
+    assert term(aligned, truth, valid) == pytest.approx(((1 / aligned - 1 / truth).abs() * truth)[valid].mean().item())
+    assert term(torch.full_like(truth, -1.0), truth, valid) == pytest.approx((2 / 0.25 + 3 / 0.5 + 5 / 1) / 3)
 
 
 def test_temporal_gradient_sees_flicker_but_not_a_constant_error():

@@ -34,7 +34,7 @@ def network() -> SvdDepthNetwork:
 
 
 def single_step() -> SingleStep:
-    terms = {"relative": RelativeError(weight=1.0), "temporal": TemporalGradient(weight=0.5)}
+    terms = {"relative": RelativeError(weight=1.0, floor=0.25), "temporal": TemporalGradient(weight=0.5)}
     return SingleStep(sampler=SingleStepSampler(sigma=700.0), terms=terms, anchor=0.5)
 
 

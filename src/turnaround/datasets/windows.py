@@ -1,41 +1,43 @@
 """Batches of short windows of clips."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from turnaround.datasets.lengths import Lengths
 from turnaround.types import ClipSource, DepthBatch, InputError
 
 
 class DepthWindows(Dataset):
     """Batches of random windows, augmented; batch n depends on (seed, n) alone, so training resumes exactly.
 
-    batch: windows per batch, all of one length. frames: least and most frames of a window. Windows are mirrored,
-    reversed in time, and change brightness, contrast and the order of their colour channels, at random.
+    frames_per_batch: a batch has as many windows of one length as this number of frames holds, and at least one, so
+    that short windows, which cost less and are less alike than the frames of a long one, come in larger batches.
+    Windows are mirrored, reversed in time, and change brightness, contrast and the order of their colour channels,
+    at random.
     """
 
-    def __init__(self, *, clips: ClipSource, batch: int, frames: Sequence[int], seed: int):
-        self.clips, self.batch, self.frames, self.seed = clips, batch, frames, seed
+    def __init__(self, *, clips: ClipSource, lengths: Lengths, frames_per_batch: int, seed: int):
+        self.clips, self.lengths, self.frames_per_batch, self.seed = clips, lengths, frames_per_batch, seed
         self.ids = clips.ids()
-        longest = len(clips.clip(self.ids[0]).video)
-        if not 1 <= frames[0] <= frames[1] <= longest:
-            expected = f"1 <= least <= most <= {longest}, the frames of a clip"
-            raise InputError("frames", expected=expected, found=str(tuple(frames)), fix="give shorter windows")
+        available = len(clips.clip(self.ids[0]).video)
+        if lengths.longest > available:
+            expected, fix = f"at most {available} frames, those of a clip", "give shorter windows"
+            raise InputError("lengths", expected=expected, found=str(lengths.longest), fix=fix)
 
     def __getitem__(self, number: int) -> DepthBatch:
         random = np.random.default_rng([self.seed, number])
-        count = int(random.integers(self.frames[0], self.frames[1] + 1))
-        videos, inverses = zip(*(self._window(random, count) for _ in range(self.batch)), strict=True)
+        length = self.lengths.draw(random)
+        windows = [self._window(random, length) for _ in range(max(self.frames_per_batch // length, 1))]
+        videos, inverses = zip(*windows, strict=True)
         inverse = torch.stack(inverses)
         return DepthBatch(video=torch.stack(videos), inverse_depth=inverse, valid=inverse > 0)
 
-    def _window(self, random: np.random.Generator, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def _window(self, random: np.random.Generator, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         clip = self.clips.clip(self.ids[int(random.integers(len(self.ids)))])
         assert clip.depth is not None
-        start = int(random.integers(len(clip.video) - count + 1))
-        video, depth = clip.video[start : start + count], clip.depth.values[start : start + count]
+        start = int(random.integers(len(clip.video) - length + 1))
+        video, depth = clip.video[start : start + length], clip.depth.values[start : start + length]
         if random.random() < 0.5:
             video, depth = video.flip(-1), depth.flip(-1)
         if random.random() < 0.5:

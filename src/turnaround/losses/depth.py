@@ -37,10 +37,17 @@ class DepthLoss(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class RelativeError(DepthLoss):
-    """|aligned - truth| / truth: to first order what AbsRel measures, so far pixels count as much as near ones."""
+    """The relative error of the depth, |1 / aligned - 1 / truth| * truth, which is what AbsRel measures.
+
+    It grows without bound where the aligned disparity falls to 0; from `floor` times the truth down it goes on in a
+    straight line instead.
+    """
+
+    floor: float
 
     def __call__(self, aligned, truth, valid):
-        return masked_mean((aligned - truth).abs() / truth.clamp(min=1e-6), valid)
+        level = torch.maximum(aligned, self.floor * truth).clamp(min=1e-6)
+        return masked_mean((aligned - truth).abs() / level, valid)
 
 
 @dataclass(frozen=True, kw_only=True)

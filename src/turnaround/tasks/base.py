@@ -64,7 +64,8 @@ class Task(pl.LightningModule, ABC):
     def configure_optimizers(self):
         trained = [p for p in self.network.parameters() if p.requires_grad]
         settings = self.optimization
-        optimizer = torch.optim.AdamW(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        rate, decay = settings.learning_rate, settings.weight_decay
+        optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=decay, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, settings.rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
