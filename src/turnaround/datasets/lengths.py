@@ -46,7 +46,8 @@ class WeightedLengths:
     weights: Mapping[int, float]
 
     def __post_init__(self):
-        if not self.weights or min(self.weights) < 1 or min(self.weights.values()) < 0 or not any(self.weights.values()):
+        values = self.weights.values()
+        if not any(values) or min(values) < 0 or min(self.weights) < 1:
             expected = "weights of at least 0, not all 0, of lengths from 1"
             raise InputError("lengths.weights", expected=expected, found=str(dict(self.weights)), fix="correct them")
 
