@@ -6,6 +6,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from published_folders import write_depthcrafter, write_svd
 
 from turnaround.run.build import build, build_value
 from turnaround.run.checkpoint import SHIPPED, load_network
@@ -60,7 +61,10 @@ def test_each_delta_says_what_it_shows(name, line):
     assert line.startswith("# Claim: " if (CONFIGS / "ablation" / f"{name}.yaml").exists() else "# ")
 
 
-@pytest.mark.parametrize("name", [name for name in options("net") if name != "svd_xt"])
+ELSEWHERE = {"checkpoint", "depthcrafter", "svd_xt", "svd_xt_untrained"}  # weights from files, or too large
+
+
+@pytest.mark.parametrize("name", [name for name in options("net") if name not in ELSEWHERE])
 def test_each_small_net_gives_velocities_of_its_latents(name):
     network = build_value(composed("train", f"net={name}").net, "net")
     condition = network.condition(torch.rand(1, 2, 3, 16, 32))
@@ -68,9 +72,9 @@ def test_each_small_net_gives_velocities_of_its_latents(name):
     assert network.velocity(latents, torch.zeros(1), condition).shape == latents.shape
 
 
-def test_svd_xt_has_the_published_sizes():
+def test_svd_xt_untrained_has_the_published_sizes():
     with torch.device("meta"):
-        network = build_value(composed("train", "net=svd_xt").net, "net")
+        network = build_value(composed("train", "net=svd_xt_untrained").net, "net")
     count = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in network.named_children()}
     # tencent/DepthCrafter's UNet file is 3.05 GB of fp16; SVD's temporal VAE and CLIP ViT-H are 97.7 M and 632 M
     assert 2 * count["unet"] == pytest.approx(3050, rel=0.01)
@@ -83,6 +87,15 @@ def test_the_shipped_checkpoint_is_that_of_its_config():
     assert (path / "weights.safetensors").stat().st_size <= 16e6
     network, fresh = load_network(SHIPPED_NAME), build_value(composed("train", "net=svd_small").net, "net")
     assert {k: v.shape for k, v in network.state_dict().items()} == {k: v.shape for k, v in fresh.state_dict().items()}
+
+
+def test_published_nets_build_from_folders(tmp_path):
+    unet, svd = write_depthcrafter(tmp_path / "depthcrafter"), write_svd(tmp_path / "svd")
+    start = build_value(composed("train", "net=svd_xt", f"net.path={svd}").net, "net")
+    ours = build_value(composed("eval", "net=depthcrafter", f"net.path={unet}", f"net.svd_path={svd}").net, "net")
+    assert {key: tensor.shape for key, tensor in start.state_dict().items()} == {
+        key: tensor.shape for key, tensor in ours.state_dict().items()
+    }
 
 
 @pytest.mark.parametrize("name", options("inference"))

@@ -12,7 +12,7 @@ from turnaround.io.depth import read_depth_npz
 from turnaround.io.image import read_image, read_png16, write_image
 from turnaround.io.video import VideoWriter, open_frames, read_video, write_video
 from turnaround.pipelines.depth import DepthPipeline, Normalised, ValueSample
-from turnaround.types import DepthKind, InputError
+from turnaround.types import DepthKind, InputError, WeightsNotice
 from turnaround.viz.color import colorize
 
 FILES = {"depth.npz", "depth", "depth_vis.mp4", "side_by_side.mp4"}
@@ -28,6 +28,7 @@ class GradientEstimator:
     """
 
     name = "gradient"
+    weights = (WeightsNotice(name="gradient", source="here", licence="none"),)
 
     def __init__(self, kind: DepthKind = DepthKind.AFFINE_DISPARITY):
         self.kind = kind
@@ -378,7 +379,7 @@ from turnaround.pipelines.depth import DepthPipeline
 from turnaround.types import DepthKind
 
 class Luminance:
-    name, kind = "luminance", DepthKind.AFFINE_DISPARITY
+    name, kind, weights = "luminance", DepthKind.AFFINE_DISPARITY, ()
     def stream(self, frames, *, seed):
         yield from (frame.mean(dim=0) for frame in frames)
 

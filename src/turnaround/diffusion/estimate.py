@@ -1,6 +1,6 @@
 """A `DepthEstimator` from any depth network and sampler."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate
 
 from turnaround.diffusion.sample import Sampler
 from turnaround.diffusion.windows import join, windows
-from turnaround.types import DepthKind, DepthNetwork
+from turnaround.types import DepthKind, DepthNetwork, WeightsNotice
 
 
 class DepthDiffusion:
@@ -37,6 +37,10 @@ class DepthDiffusion:
         self.network, self.sampler, self.window, self.overlap = network, sampler, window, overlap
         self.pixels, self.name = pixels, name
         self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        return self.network.weights
 
     def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]:
         size: tuple[int, int] | None = None

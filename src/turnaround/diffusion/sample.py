@@ -31,9 +31,22 @@ class EulerSampler:
     rho: float
 
     def sample(self, network, condition, noise):
-        sigmas = karras_sigmas(self.steps, sigma_min=self.sigma_min, sigma_max=self.sigma_max, rho=self.rho)
-        latents = noise * (1 + sigmas[0] ** 2) ** 0.5  # the scheduler's init_noise_sigma for "leading" spacing
-        for now, after in zip(sigmas.tolist(), [*sigmas[1:].tolist(), 0.0], strict=True):
+        return self.descend(network, self.start(noise), condition)
+
+    def sigmas(self) -> Float[Tensor, " steps"]:
+        """The levels at which the network is asked, from high to low."""
+        return karras_sigmas(self.steps, sigma_min=self.sigma_min, sigma_max=self.sigma_max, rho=self.rho)
+
+    def start(self, noise: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t d y x"]:
+        """Noise at the first level, as the scheduler's init_noise_sigma has it for "leading" spacing."""
+        return noise * (1 + float(self.sigmas()[0]) ** 2) ** 0.5
+
+    def descend(
+        self, network: VelocityNetwork, latents: Float[Tensor, "b t d y x"], condition: Condition
+    ) -> Float[Tensor, "b t d y x"]:
+        """From latents at the first level to clean ones."""
+        levels = self.sigmas().tolist()
+        for now, after in zip(levels, [*levels[1:], 0.0], strict=True):
             sigma = torch.full((len(latents),), now, dtype=latents.dtype, device=latents.device)
             clean = denoise(network, latents, sigma, condition)
             latents = clean + (after / now) * (latents - clean)  # x + (after - now) * dx/dsigma

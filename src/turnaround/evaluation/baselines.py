@@ -1,6 +1,6 @@
-"""Methods that look at no picture: what any network has to beat."""
+"""What any network has to beat: methods that look at no picture, or at one picture at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.types import Clip, ClipSource, DepthKind, InputError
+from turnaround.types import Clip, ClipSource, DepthEstimator, DepthKind, InputError, WeightsNotice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,10 +17,28 @@ class ConstantDepth:
 
     name = "constant"
     kind = DepthKind.AFFINE_DISPARITY
+    weights = ()
 
     def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]:
         for frame in frames:
             yield torch.ones_like(frame[0])
+
+
+class FrameByFrame:
+    """An estimator that sees one frame at a time; each keeps a scale and shift of its own."""
+
+    name = "frame_by_frame"
+
+    def __init__(self, *, estimator: DepthEstimator):
+        self.estimator, self.kind = estimator, estimator.kind
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        return self.estimator.weights
+
+    def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]:
+        for frame in frames:
+            yield from self.estimator.stream([frame], seed=seed)
 
 
 class PlanePrior:
@@ -32,6 +50,7 @@ class PlanePrior:
 
     name = "plane"
     kind = DepthKind.AFFINE_DISPARITY
+    weights = ()
 
     def __init__(self, *, source: ClipSource):
         self.source = source

@@ -1,6 +1,8 @@
 """Frames to latents and back. [-1, 1] exists only here; outside, images and disparities are in [0, 1]."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
@@ -26,8 +28,16 @@ class Codec(nn.Module, ABC):
     def encode_disparity(self, disparity: Float[Tensor, "b t h w"]) -> Float[Tensor, "b t d y x"]: ...
 
     @abstractmethod
+    def decode_channels(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t k h w"]:
+        """Disparity as the decoder gives it: in one or more channels that all mean it, around [0, 1]."""
+
     def decode_disparity(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]:
         """Not clamped: what lies outside [0, 1] is for the caller to judge."""
+        return self.decode_channels(latents).mean(dim=2)
+
+    def decode_published(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]:
+        """Each channel clamped before their mean, as DepthCrafter's release has it."""
+        return self.decode_channels(latents).clamp(0, 1).mean(dim=2)
 
 
 class PatchCodec(Codec):
@@ -49,8 +59,8 @@ class PatchCodec(Codec):
     def encode_disparity(self, disparity):
         return rearrange(2 * disparity - 1, "b t (y i) (x j) -> b t (i j) y x", i=self.factor, j=self.factor)
 
-    def decode_disparity(self, latents):
-        return rearrange(latents, "b t (i j) y x -> b t (y i) (x j)", i=self.factor, j=self.factor) / 2 + 0.5
+    def decode_channels(self, latents):
+        return rearrange(latents, "b t (i j) y x -> b t 1 (y i) (x j)", i=self.factor, j=self.factor) / 2 + 0.5
 
 
 class TemporalVae(AutoencoderKLTemporalDecoder):
@@ -80,19 +90,33 @@ class TemporalVaeCodec(Codec):
     def encode_disparity(self, disparity):
         return self._encode(repeat(disparity, "b t h w -> b t 3 h w")) * self.vae.config["scaling_factor"]
 
-    def decode_disparity(self, latents):
+    def decode_channels(self, latents):
         frames = latents.shape[1]
         step = self.chunk or frames
         parts = [self._decode(latents[:, start : start + step]) for start in range(0, frames, step)]
         return torch.cat(parts, dim=1)
 
     def _encode(self, images: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t c y x"]:
-        flat = (2 * images - 1).flatten(0, 1).to(self.vae.dtype)
-        parts = flat.split(self.chunk or len(flat))
-        latents = torch.cat([self.vae.encode(part, return_dict=False)[0].mode() for part in parts])
+        with _upcast(self.vae):
+            flat = (2 * images - 1).flatten(0, 1).to(self.vae.dtype)
+            parts = flat.split(self.chunk or len(flat))
+            latents = torch.cat([self.vae.encode(part, return_dict=False)[0].mode() for part in parts])
         return latents.unflatten(0, images.shape[:2]).to(images.dtype)
 
-    def _decode(self, latents: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t h w"]:
+    def _decode(self, latents: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t 3 h w"]:
         scaled = (latents / self.vae.config["scaling_factor"]).flatten(0, 1).to(self.vae.dtype)
         images = self.vae.decode(scaled, num_frames=latents.shape[1], return_dict=False)[0]
-        return (images.mean(dim=1) / 2 + 0.5).unflatten(0, latents.shape[:2]).to(latents.dtype)
+        return (images.to(latents.dtype) / 2 + 0.5).unflatten(0, latents.shape[:2])
+
+
+@contextmanager
+def _upcast(vae: AutoencoderKLTemporalDecoder) -> Iterator[None]:
+    """In float32 for a while, where the VAE's config says that its encoder overflows in float16."""
+    if vae.dtype is not torch.float16 or not vae.config["force_upcast"]:
+        yield
+        return
+    vae.float()
+    try:
+        yield
+    finally:
+        vae.half()

@@ -1,6 +1,7 @@
 """Stable Video Diffusion's UNet as a video depth network (DepthCrafter, arXiv 2409.02095, section 3.2)."""
 
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 
 from turnaround.nets.codec import Codec
 from turnaround.nets.tokens import FrameTokens
-from turnaround.types import Condition
+from turnaround.types import Condition, WeightsNotice
 
 ADDED_TIME_IDS = (7.0, 127.0, 0.02)  # frames per second, motion bucket, noise augmentation: constants of DepthCrafter
 
@@ -59,11 +60,19 @@ def _attends(block: nn.Module) -> bool:
 class SvdDepthNetwork(nn.Module):
     """The UNet with its codec and its image tokens: a `DepthNetwork`.
 
-    The noisy disparity latent and the RGB latent of each frame are concatenated, in this order.
+    The noisy disparity latent and the RGB latent of each frame are concatenated, in this order. Latents go in and come
+    out in the type of what is given; the parts compute in their own.
+
+    weights: whose they are, where they were published. architecture: the config that builds the network, where it was
+    loaded from a published folder.
     """
+
+    weights: Sequence[WeightsNotice]
+    architecture: Mapping[str, Any] | None = None
 
     def __init__(self, *, unet: PerFrameUNet, codec: Codec, tokens: FrameTokens):
         super().__init__()
+        self.weights = ()
         self.unet, self.codec, self.tokens = unet, codec, tokens
         expected = {
             "in_channels": codec.depth_channels + codec.video_channels,
@@ -75,9 +84,11 @@ class SvdDepthNetwork(nn.Module):
             raise ValueError(f"net.unet does not fit net.codec and net.tokens (is, should be): {wrong}")
         self.size_multiple = codec.factor * 2 ** (len(unet.config["block_out_channels"]) - 1)
 
-    def condition(self, video: Float[Tensor, "b t 3 h w"]) -> Condition:
-        """RGB in [0, 1] to latents and tokens."""
-        latents = self.codec.encode_video(video)
+    def condition(
+        self, video: Float[Tensor, "b t 3 h w"], noisy: Float[Tensor, "b t 3 h w"] | None = None
+    ) -> Condition:
+        """RGB in [0, 1] to latents (of `noisy`, where it is given) and tokens."""
+        latents = self.codec.encode_video(video if noisy is None else noisy)
         return Condition(latents=latents, tokens=self.tokens(video, latents))
 
     def encode_disparity(self, disparity: Float[Tensor, "b t h w"]) -> Float[Tensor, "b t d y x"]:
@@ -86,9 +97,14 @@ class SvdDepthNetwork(nn.Module):
     def decode_disparity(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]:
         return self.codec.decode_disparity(latents)
 
+    def decode_published(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]:
+        return self.codec.decode_published(latents)
+
     def velocity(
         self, scaled: Float[Tensor, "b t d y x"], c_noise: Float[Tensor, " b"], condition: Condition
     ) -> Float[Tensor, "b t d y x"]:
         """The raw output of the UNet (EDM v-prediction)."""
-        added = scaled.new_tensor(ADDED_TIME_IDS).expand(len(scaled), 3)
-        return self.unet(torch.cat([scaled, condition.latents], dim=2), c_noise, condition.tokens, added)
+        dtype = self.unet.dtype
+        added = scaled.new_tensor(ADDED_TIME_IDS, dtype=dtype).expand(len(scaled), 3)
+        inputs = torch.cat([scaled, condition.latents.to(scaled)], dim=2).to(dtype)
+        return self.unet(inputs, c_noise, condition.tokens.to(dtype), added).to(scaled)

@@ -4,7 +4,7 @@ Two passes over the input. The first estimates: raw maps go to a temporary file,
 memory. The second turns raw maps into every output at once. All frames share one scale and shift.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,7 +25,7 @@ from turnaround.io.atomic import atomic_file, atomic_folder
 from turnaround.io.depth import DepthNpzWriter, DepthPngWriter
 from turnaround.io.image import write_image
 from turnaround.io.video import FrameSource, VideoWriter, open_frames
-from turnaround.types import DepthEstimator, DepthKind, InputError
+from turnaround.types import DepthEstimator, DepthKind, InputError, WeightsNotice
 from turnaround.viz.color import colorize
 from turnaround.viz.layout import hcat
 
@@ -164,6 +164,10 @@ class DepthPipeline:
         if max_frames is not None and max_frames < 1:
             raise InputError("max_frames", expected="at least 1", found=str(max_frames), fix="or take all")
         self.estimator, self.input, self.fps, self.max_frames, self.seed = estimator, input, fps, max_frames, seed
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        return self.estimator.weights
 
     def run(self, out: Path) -> dict[str, float]:
         """Returns frames, seconds_per_frame (reading and estimating), height, width, and the pictures' scale and shift.

@@ -19,6 +19,8 @@ class WorldPipeline:
     baseline: metres between the eyes. vr180: height and width in pixels of each eye's half sphere. fps: of the videos.
     """
 
+    weights = ()
+
     def __init__(self, *, sampler: WorldSampler, seed: int, baseline: float, vr180: int, fps: float):
         self.sampler, self.seed, self.baseline, self.vr180, self.fps = sampler, seed, baseline, vr180, fps
 

@@ -1,6 +1,8 @@
 """Weights and training states on disk: safetensors with the net's config beside it; Lightning's file for resuming."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,36 +10,45 @@ import torch
 import yaml
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from turnaround.io.atomic import atomic_file, unwritable
 from turnaround.io.existing import existing_file
+from turnaround.nets.weights import read_shapes, read_tensors, require_same_net
 from turnaround.run.build import TARGET, build_value, locate
 from turnaround.run.record import write_text
-from turnaround.types import InputError
+from turnaround.types import InputError, WeightsNotice
 
 WEIGHTS, NET = "weights.safetensors", "net.yaml"
+NOTICES = "started_from"
 NETS_PACKAGE = "turnaround.nets"
 MAX_NET_BYTES = 2**20
 SHIPPED_FOLDER = Path(__file__).resolve().parents[3] / "data" / "checkpoints"
 SHIPPED = {path.parent.name: path.parent for path in sorted(SHIPPED_FOLDER.glob(f"*/{WEIGHTS}"))}
 
 
-def save_weights(folder: Path, network: nn.Module, net: Mapping[str, Any], dtype: torch.dtype | None = None) -> None:
+def save_weights(
+    folder: Path,
+    network: nn.Module,
+    net: Mapping[str, Any],
+    dtype: torch.dtype | None = None,
+) -> None:
     """Writes `weights.safetensors` and `net.yaml`.
 
-    net: the config the network was built from. dtype: what floating-point weights are stored as (float16 halves what
-    is shipped), else their own; they are loaded into the network's own type again.
+    net: the config the network was built from; that of a network loaded from a published folder is its own
+    `architecture`, and whose weights it started from is written down with it. dtype: what floating-point weights are
+    stored as (float16 halves what is shipped), else their own; they are loaded into the network's own type again.
     """
     stored = {}
     for name, tensor in network.state_dict().items():
         kept = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
         stored[name] = tensor.detach().to("cpu", kept, copy=True).contiguous()  # tied weights must not share memory
-    write_text(folder / NET, yaml.safe_dump(dict(net), sort_keys=False))
+    write_text(folder / NET, yaml.safe_dump(dict(getattr(network, "architecture", None) or net), sort_keys=False))
+    notices = [asdict(notice) for notice in getattr(network, "weights", ())]
     with atomic_file(folder / WEIGHTS) as temporary:
         try:
-            save_file(stored, temporary, metadata={"format": "pt"})
+            save_file(stored, temporary, metadata={"format": "pt", NOTICES: json.dumps(notices)})
         except SafetensorError as error:
             raise unwritable(folder / WEIGHTS, str(error)) from error
 
@@ -54,35 +65,16 @@ def load_network(path: Path | str) -> nn.Module:
     hint = f"weights ({WEIGHTS}, or one of the shipped: {', '.join(SHIPPED) or 'none'})"
     existing_file(weights, expected=hint)
     net = _read_net(weights.with_name(NET))
-    found = _read_shapes(weights)
+    found = read_shapes(weights)
     with torch.random.fork_rng(devices=[]):  # first weights are drawn, and overwritten
         network = build_value(net, str(weights.with_name(NET)))
     require_same_net(weights, found, network.state_dict())
-    tensors = load_file(weights)
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"{weights}: {name}", expected="finite weights", found="NaN or inf", fix="train it again")
-    network.load_state_dict(tensors)
+    network.load_state_dict(read_tensors(weights))
+    licence = "Apache-2.0" if weights.is_relative_to(SHIPPED_FOLDER) else "that of its training data"
+    own = WeightsNotice(name=weights.parent.name, source=str(weights), licence=licence)
+    if hasattr(network, "weights"):
+        network.weights = (own, *_notices(weights))
     return network.eval()
-
-
-def require_same_net(
-    path: Path, found: Mapping[str, torch.Size], expected: Mapping[str, Tensor], *, partial: bool = False
-) -> None:
-    """Names the first key or shape in which a checkpoint is one of another net. partial: keys may be missing."""
-
-    def refuse(key: str, wanted: str, seen: str) -> InputError:
-        return InputError(f"{path}: {key}", expected=wanted, found=seen, fix="this is a checkpoint of another net")
-
-    for key, tensor in expected.items():
-        if key not in found:
-            if not partial:
-                raise refuse(key, "this key", "none")
-        elif found[key] != tensor.shape:
-            raise refuse(key, f"the shape {tuple(tensor.shape)}", f"{tuple(found[key])}")
-    for key in found:
-        if key not in expected:
-            raise refuse(key, "no such key", "one")
 
 
 def read_training_state(path: Path) -> Mapping[str, Any]:
@@ -106,6 +98,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         with atomic_file(Path(path)) as temporary, temporary.open("wb") as file:
             torch.save(checkpoint, file)
+
+
+def _notices(path: Path) -> tuple[WeightsNotice, ...]:
+    """Whose weights the training started from, as `save_weights` wrote it down."""
+    with safe_open(path, framework="pt") as file:
+        written = (file.metadata() or {}).get(NOTICES, "[]")
+    try:
+        return tuple(
+            WeightsNotice(**{key: str(value) for key, value in notice.items()}) for notice in json.loads(written)
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        fix = "take the file that was saved"
+        raise InputError(f"{path}: {NOTICES}", expected="notices in JSON", found=str(error), fix=fix) from error
 
 
 def _read_net(path: Path) -> Mapping[str, Any]:
@@ -150,11 +155,3 @@ def _require_own_target(path: Path | str, target: Any) -> None:
     if not own:
         expected = f"_target_s that {NETS_PACKAGE} defines"
         raise InputError(path, expected=expected, found=str(target), fix="take a checkpoint of this version's nets")
-
-
-def _read_shapes(path: Path) -> dict[str, torch.Size]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {key: torch.Size(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(path, expected="safetensors", found=str(error), fix="copy or download it again") from error

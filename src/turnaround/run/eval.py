@@ -3,6 +3,7 @@
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ class EvalRun:
         self.benchmark, self.methods, self.baselines = benchmark, methods, baselines
         self.predictions, self.compare, self.baseline = predictions, compare, baseline
         self.tracker, self.seed = logger, seed
-        self.facts: dict[str, Any] = {}
+        notices = dict.fromkeys(notice for method in methods for notice in method.weights)
+        self.facts: dict[str, Any] = {"weights": [asdict(notice) for notice in notices]}
 
     def run(self, out: Path) -> dict[str, float | None]:
         """The mean of each metric of each method, as `<method>/<metric>`."""

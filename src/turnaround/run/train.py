@@ -13,13 +13,13 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from turnaround.nets.weights import require_same_net
 from turnaround.run.build import nearest
 from turnaround.run.callbacks import LastCheckpoint, MediaLogger, SeedSteps, StepProgress, WeightAverage
 from turnaround.run.checkpoint import (
     AtomicCheckpointIO,
     read_training_state,
     require_own_code,
-    require_same_net,
     save_weights,
 )
 from turnaround.run.logger import Tracker, build_loggers

@@ -7,6 +7,7 @@ from turnaround.types.errors import InputError
 from turnaround.types.motion import Flow, Tracks
 from turnaround.types.protocols import ClipSource, Condition, DepthEstimator, DepthNetwork, VelocityNetwork
 from turnaround.types.video import Clip, Video
+from turnaround.types.weights import WeightsNotice
 
 __all__ = [
     "Camera",
@@ -25,4 +26,5 @@ __all__ = [
     "Tracks",
     "VelocityNetwork",
     "Video",
+    "WeightsNotice",
 ]

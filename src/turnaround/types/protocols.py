@@ -9,6 +9,7 @@ from torch import Tensor
 
 from turnaround.types.depth import DepthKind
 from turnaround.types.video import Clip
+from turnaround.types.weights import WeightsNotice
 
 
 @runtime_checkable
@@ -21,6 +22,11 @@ class DepthEstimator(Protocol):
 
     name: str
     kind: DepthKind
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        """Whose weights it uses; none where it learned nothing."""
+        ...
 
     def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]: ...
 
@@ -58,13 +64,22 @@ class DepthNetwork(VelocityNetwork, Protocol):
     """A velocity network with the ways into its latents and out of them."""
 
     size_multiple: int  # height and width of its videos are multiples of this
+    weights: Sequence[WeightsNotice]  # whose they are, where they were published
 
-    def condition(self, video: Float[Tensor, "b t 3 h w"]) -> Condition:
-        """RGB in [0, 1]."""
+    def condition(
+        self, video: Float[Tensor, "b t 3 h w"], noisy: Float[Tensor, "b t 3 h w"] | None = None
+    ) -> Condition:
+        """RGB in [0, 1]. noisy: the video with noise added, which the latents then show instead; not clamped."""
         ...
 
     def encode_disparity(self, disparity: Float[Tensor, "b t h w"]) -> Float[Tensor, "b t d y x"]:
         """Disparity in [0, 1]."""
         ...
 
-    def decode_disparity(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]: ...
+    def decode_disparity(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]:
+        """Not clamped."""
+        ...
+
+    def decode_published(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]:
+        """As DepthCrafter's release decodes: in separate chunks, each channel clamped to [0, 1] before their mean."""
+        ...
