@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from published_folders import write_depthcrafter, write_svd
 
+from turnaround.evaluation.benchmark import Benchmark
 from turnaround.run.build import build, build_value
 from turnaround.run.checkpoint import SHIPPED, load_network
-from turnaround.types import DepthBatch, InputError
+from turnaround.types import ClipSource, DepthBatch, InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHIPPED_NAME = "video_depth_svd_small"
@@ -30,7 +31,14 @@ def cache(tmp_path) -> str:
     return f"cache={tmp_path}"
 
 
-SMALL_WORLDS = ("sampler.height=16", "sampler.width=24", "sampler.frames=3", "lengths=uniform", "lengths.most=3")
+SMALL_WORLDS = (
+    "sampler.height=16",
+    "sampler.width=24",
+    "sampler.frames=3",
+    "lengths=uniform",
+    "lengths.least=1",
+    "lengths.most=3",
+)
 TRAINING = [
     *([f"experiment={name}"] for name in options("experiment")),
     *([f"ablation=[{name}]"] for name in options("ablation")),
@@ -89,6 +97,28 @@ def test_the_shipped_checkpoint_is_that_of_its_config():
     assert {k: v.shape for k, v in network.state_dict().items()} == {k: v.shape for k, v in fresh.state_dict().items()}
 
 
+TEMPORAL = ("temporal_res_block", "temporal_transformer_blocks", "time_pos_embed", "time_mixer")
+
+
+def test_the_stages_train_what_the_paper_says():
+    trained = {}
+    for stage in (1, 2, 3):
+        config = composed("train", f"experiment=depthcrafter_stage{stage}", "net=svd_tiny", "logger=none")
+        network = build_value(config.task, "task").network
+        trained[stage] = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    temporal = {name for name in trained[1] if any(part in name for part in TEMPORAL)}
+    assert temporal
+    assert (trained[2], trained[3]) == (temporal, trained[1] - temporal)
+
+
+def test_training_goes_on_from_weights(tmp_path, cache):
+    path = SHIPPED[SHIPPED_NAME]
+    run = build(composed("train", "net=checkpoint", f"net.path={path}", "logger=none", cache))
+    start = load_network(path).state_dict()
+    assert all(torch.equal(start[key], tensor) for key, tensor in run.task.network.state_dict().items())
+    assert run.net["_target_"] == "turnaround.nets.svd.SvdDepthNetwork"  # so that what is saved needs no other folder
+
+
 def test_published_nets_build_from_folders(tmp_path):
     unet, svd = write_depthcrafter(tmp_path / "depthcrafter"), write_svd(tmp_path / "svd")
     start = build_value(composed("train", "net=svd_xt", f"net.path={svd}").net, "net")
@@ -103,6 +133,23 @@ def test_each_inference_serves_evaluation(name, cache):
     run = build(composed("eval", f"inference={name}", "logger=none", cache))
     maps = list(run.methods[0].stream(torch.rand(3, 3, 64, 96), seed=0))
     assert [values.shape for values in maps] == [(64, 96)] * 3
+
+
+@pytest.mark.parametrize("name", options("benchmark"))
+def test_each_benchmark_builds_once_its_data_have_a_place(name, cache):
+    config = composed("eval", f"benchmark={name}", "logger=none", cache)
+    if "root" in config.benchmark:
+        with pytest.raises(InputError, match=r"^benchmark\.root: expected a value"):
+            build(config)
+        config.benchmark.root = "data/of/this/set"
+    benchmark = build_value(OmegaConf.to_container(config, resolve=True)["benchmark"], "benchmark")
+    assert isinstance(benchmark, Benchmark)
+    assert isinstance(benchmark.source, ClipSource)
+    assert benchmark.name == name
+    if benchmark.root is not None:
+        assert benchmark.source.root == Path("data/of/this/set")
+        with pytest.raises(InputError, match="data/of/this/set"):
+            benchmark.source.ids()
 
 
 PIPELINES = {"depth": ["input=video.mp4"], "world": []}

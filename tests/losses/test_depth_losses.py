@@ -3,7 +3,7 @@ import torch
 
 from turnaround.losses.base import masked_mean
 from turnaround.losses.depth import RelativeError, SpatialGradient, TemporalGradient, align_affine, normalize_sequence
-from turnaround.losses.diffusion import latent_mask, velocity_loss
+from turnaround.losses.diffusion import latent_differences, latent_loss, latent_mask
 
 
 def maps(seed: int = 0) -> torch.Tensor:
@@ -76,8 +76,21 @@ def test_latent_cells_with_an_unknown_pixel_are_left_out():
     assert mask.tolist() == [[[[True, False]]]]
     target = torch.zeros(1, 1, 3, 1, 2)
     predicted = torch.tensor([2.0, 100.0]).expand(1, 1, 3, 1, 2)
-    assert velocity_loss(predicted, target, valid) == 4
+    assert latent_loss(predicted, target, valid) == 4
 
 
 def test_masked_mean_of_nothing_is_zero():
     assert masked_mean(torch.ones(3), torch.zeros(3, dtype=torch.bool)) == 0
+
+
+def test_latent_differences_by_hand():
+    clean = torch.zeros(1, 2, 1, 2, 2)
+    predicted = torch.tensor([[[1.0, 3.0], [1.0, 3.0]], [[1.0, 3.0], [1.0, 7.0]]]).view(1, 2, 1, 2, 2)
+    space, time = latent_differences(predicted, clean, torch.ones(1, 2, 8, 8, dtype=torch.bool))
+    # to the right 2, 2, 2, 6; down 0, 0, 0, 4
+    assert space == pytest.approx((12 / 4 + 4 / 4) / 2)
+    assert time == pytest.approx(4 / 4)
+    constant = latent_differences(clean + 5, clean, torch.ones(1, 2, 8, 8, dtype=torch.bool))
+    assert [value.item() for value in constant] == [0, 0]
+    image = latent_differences(predicted[:, :1], clean[:, :1], torch.ones(1, 1, 8, 8, dtype=torch.bool))
+    assert image[1] == 0

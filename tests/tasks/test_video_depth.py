@@ -10,7 +10,8 @@ from turnaround.nets.tokens import PooledTokens
 from turnaround.scenes.observe import film, surface
 from turnaround.scenes.sample import WorldSampler
 from turnaround.tasks.base import Optimization
-from turnaround.tasks.video_depth import Diffusion, SingleStep, VideoDepth
+from turnaround.tasks.objectives import Diffusion, SingleStep, SingleStepLatent
+from turnaround.tasks.video_depth import VideoDepth
 from turnaround.types import Clip, DepthBatch, DepthKind, DepthVideo, InputError
 
 OPTIMIZATION = Optimization(learning_rate=3e-3, weight_decay=0.0, warmup=5, decay_steps=None, final_share=0.1)
@@ -72,7 +73,14 @@ def total(learner: VideoDepth, step: int = 0) -> torch.Tensor:
     return torch.stack(list(learner.losses(batch(), torch.Generator().manual_seed(step)).values())).sum()
 
 
-@pytest.mark.parametrize("objective", [single_step(), diffusion()], ids=["single_step", "diffusion"])
+def single_step_latent() -> SingleStepLatent:
+    return SingleStepLatent(sampler=SingleStepSampler(sigma=1.0), differences=0.5)
+
+
+OBJECTIVES = {"single_step": single_step(), "single_step_latent": single_step_latent(), "diffusion": diffusion()}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_a_clip_is_learned(objective):
     learner = task(objective)
     optimizer = learner.configure_optimizers()["optimizer"]
@@ -117,6 +125,8 @@ def test_freezing_by_name():
 def test_a_single_step_needs_its_sampler():
     with pytest.raises(InputError, match=r"objective\.sampler"):
         SingleStep(sampler=diffusion().sampler, terms={}, anchor=1.0)
+    with pytest.raises(InputError, match=r"objective\.sampler"):
+        SingleStepLatent(sampler=diffusion().sampler, differences=0.5)
 
 
 def test_the_rate_warms_up_and_falls_along_a_cosine():

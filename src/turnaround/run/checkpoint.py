@@ -74,6 +74,7 @@ def load_network(path: Path | str) -> nn.Module:
     own = WeightsNotice(name=weights.parent.name, source=str(weights), licence=licence)
     if hasattr(network, "weights"):
         network.weights = (own, *_notices(weights))
+        network.architecture = net
     return network.eval()
 
 

@@ -56,6 +56,7 @@ class TrainRun:
         resume: str | None,
     ):
         _require_trainer_keys(trainer)
+        net = getattr(task.get_submodule("network"), "architecture", None) or net  # that of what it was loaded from
         require_own_code("net", net)  # now, for `load_network` would refuse the result
         self.task, self.data, self.net, self.trainer, self.tracker = task, data, net, trainer, logger
         self.checkpoint_every, self.seed, self.resume = checkpoint_every, seed, resume

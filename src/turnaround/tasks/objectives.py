@@ -1,0 +1,86 @@
+"""What a video depth network minimises, each with the sampler that fits it."""
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from turnaround.diffusion.denoiser import predict_velocity, spread, velocity_target
+from turnaround.diffusion.sample import Sampler, SingleStepSampler
+from turnaround.diffusion.schedule import LogNormalSigma
+from turnaround.losses.base import masked_mean
+from turnaround.losses.depth import DepthLoss, align_affine, normalize_sequence
+from turnaround.losses.diffusion import latent_differences, latent_loss
+from turnaround.types import DepthBatch, DepthNetwork, InputError
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What is minimised, and the sampler that fits it."""
+
+    sampler: Sampler
+
+    def losses(self, network: DepthNetwork, batch: DepthBatch, generator: torch.Generator) -> Mapping[str, Tensor]: ...
+
+
+class Diffusion:
+    """EDM v-prediction at random noise levels, one level per clip (arXiv 2409.02095, section 3.3)."""
+
+    def __init__(self, *, noise: LogNormalSigma, sampler: Sampler):
+        self.noise, self.sampler = noise, sampler
+
+    def losses(self, network, batch, generator):
+        clean = network.encode_disparity(normalize_sequence(batch.inverse_depth, batch.valid))
+        sigma = self.noise.sample(len(clean), generator).to(clean)
+        noise = torch.randn(clean.shape, generator=generator).to(clean)
+        predicted = predict_velocity(network, clean + spread(sigma) * noise, sigma, network.condition(batch.video))
+        return {"velocity": latent_loss(predicted, velocity_target(clean, noise, sigma), batch.valid)}
+
+
+class SingleStep:
+    """One evaluation with zeros for noise, its decoded disparity compared with the truth (E2E-FT, arXiv 2409.11355).
+
+    terms: losses after the best scale and shift per clip. anchor: weight of the plain difference to the normalised
+    disparity, which keeps the network's own scale and shift those of the sequence.
+    """
+
+    def __init__(self, *, sampler: Sampler, terms: Mapping[str, DepthLoss], anchor: float):
+        self.sampler, self.terms, self.anchor = _single_step(sampler), terms, anchor
+
+    def losses(self, network, batch, generator):
+        target = normalize_sequence(batch.inverse_depth, batch.valid)
+        nothing = torch.zeros_like(network.encode_disparity(target))
+        latents = self.sampler.sample(network, network.condition(batch.video), nothing)
+        predicted = network.decode_disparity(latents)
+        aligned = align_affine(predicted, batch.inverse_depth, batch.valid)
+        values = {n: term.weight * term(aligned, batch.inverse_depth, batch.valid) for n, term in self.terms.items()}
+        return values | {"anchor": self.anchor * masked_mean((predicted - target).abs(), batch.valid)}
+
+
+class SingleStepLatent:
+    """One evaluation at a middle noise level with zeros for noise, compared as latents (DVD, arXiv 2603.12250).
+
+    The squared difference alone would blur; `differences` weighs those of first differences in space and in time. The
+    codec decodes nothing in training, which for Stable Video Diffusion's is most of the memory.
+    """
+
+    def __init__(self, *, sampler: Sampler, differences: float):
+        self.sampler, self.differences = _single_step(sampler), differences
+
+    def losses(self, network, batch, generator):
+        clean = network.encode_disparity(normalize_sequence(batch.inverse_depth, batch.valid))
+        predicted = self.sampler.sample(network, network.condition(batch.video), torch.zeros_like(clean))
+        space, time = latent_differences(predicted, clean, batch.valid)
+        return {
+            "latent": latent_loss(predicted, clean, batch.valid),
+            "space": self.differences * space,
+            "time": self.differences * time,
+        }
+
+
+def _single_step(sampler: Sampler) -> SingleStepSampler:
+    if not isinstance(sampler, SingleStepSampler):
+        found, fix = type(sampler).__name__, "choose inference=single_step"
+        raise InputError("objective.sampler", expected="a SingleStepSampler", found=found, fix=fix)
+    return sampler
