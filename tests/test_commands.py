@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from published_folders import write_depthcrafter, write_svd
 
 from turnaround.io.depth import write_depth_npz
 from turnaround.io.image import write_image
@@ -90,6 +91,30 @@ def test_train_evaluate_compare_estimate(tmp_path):
         assert stored["depth"].dtype == np.float32
         assert str(stored["kind"]) == "affine_disparity"
     assert len(list((out / "depth").glob("*.png"))) == 5
+
+
+@pytest.mark.slow
+def test_published_weights_compute_depth_and_their_licences_are_recorded(tmp_path):
+    unet, svd = write_depthcrafter(tmp_path / "depthcrafter"), write_svd(tmp_path / "svd")
+    write_video(tmp_path / "clip.mp4", torch.rand(7, 3, 48, 64), fps=8.0)
+    options = ["inference=paper", "seed=42", "inference.steps=2", "inference.window=4", "inference.overlap=1"]
+    given = ["net=depthcrafter", f"net.path={unet}", f"net.svd_path={svd}", f"input={tmp_path / 'clip.mp4'}"]
+    found = command("run.py", "pipeline=depth", *given, *options, f"out={tmp_path / 'out'}")
+    assert found.returncode == 0, found.stderr
+    assert "no commercial use" in found.stderr
+    recorded = json.loads((tmp_path / "out" / "record.json").read_text())["weights"]
+    assert [(notice["name"], notice["source"]) for notice in recorded] == [
+        ("DepthCrafter", str(unet)),
+        ("Stable Video Diffusion", str(svd)),
+    ]
+    with np.load(tmp_path / "out" / "depth.npz", allow_pickle=False) as stored:
+        assert stored["depth"].shape == (7, 48, 64)
+        assert stored["depth"].max() > stored["depth"].min()
+
+    (svd / "vae" / "config.json").unlink()
+    found = command("run.py", "pipeline=depth", *given, f"out={tmp_path / 'no'}")
+    assert found.returncode == 2
+    assert found.stderr.splitlines()[-1].startswith(f"error: {svd}/vae/config.json: expected this file")
 
 
 @pytest.mark.slow
