@@ -81,7 +81,9 @@ def test_metric_may_use_any_freedom_and_affine_kinds_only_their_own(truth):
         depth = align_to_depth(
             DepthVideo(values=truth, kind=DepthKind.METRIC), truth, all_of(truth), 0.1, 100.0, alignment
         )
-        torch.testing.assert_close(depth, truth, rtol=1e-9, atol=0)
+        # the constants of DepthCrafter's script leave 1e-8 metres
+        torch.testing.assert_close(depth, truth, rtol=1e-6 if alignment is Alignment.DEPTHCRAFTER else 1e-9, atol=0)
+        assert alignment in LAWFUL[DepthKind.METRIC]
     for kind in DepthKind:
         for alignment in set(Alignment) - set(LAWFUL[kind]):
             with pytest.raises(ValueError, match="not lawful"):

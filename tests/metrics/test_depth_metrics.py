@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from turnaround.metrics.base import Average, DepthMetric
-from turnaround.metrics.depth import AbsRel, Delta, LogRmse, Rmse, SILog
+from turnaround.metrics.depth import AbsRel, Delta, IRmse, Log10, LogRmse, Rmse, SILog, SquaredRelative
 
-METRICS = [AbsRel(), Rmse(), LogRmse(), SILog(), Delta(power=1), Delta(power=2), Delta(power=3)]
+ERRORS = [AbsRel(), SquaredRelative(), Rmse(), LogRmse(), Log10(), IRmse(), SILog()]
+METRICS = [*ERRORS, Delta(power=1), Delta(power=2), Delta(power=3)]
 
 # Frame 0: ratios 1, 1.25 (not below the threshold), 1/2 and an invalid pixel. Frame 1: one valid pixel. Frame 2: none.
 TRUTH = torch.tensor([[[1, 2], [4, torch.nan]], [[2, 0], [0, 0]], [[0, 0], [0, 0]]])
@@ -20,7 +21,10 @@ LOGS = math.log(1.25), math.log(2), math.log(1.5)
     [
         (AbsRel(), [(0 + 0.25 + 0.5) / 3, 0.5]),
         (Rmse(), [math.sqrt((0 + 0.25 + 4) / 3), 1]),
+        (SquaredRelative(), [(0 + 0.25 / 2 + 4 / 4) / 3, 1 / 2]),
         (LogRmse(), [math.sqrt((LOGS[0] ** 2 + LOGS[1] ** 2) / 3), LOGS[2]]),
+        (Log10(), [(math.log10(1.25) + math.log10(2)) / 3, math.log10(1.5)]),
+        (IRmse(), [math.sqrt((0 + (0.4 - 0.5) ** 2 + (0.5 - 0.25) ** 2) / 3), 1 / 2 - 1 / 3]),
         (
             SILog(),
             [100 * math.sqrt((LOGS[0] ** 2 + LOGS[1] ** 2) / 3 - ((LOGS[0] - LOGS[1]) / 3) ** 2), 0],
@@ -45,7 +49,8 @@ def test_truth_is_perfect(metric):
 
 
 def test_names_are_those_of_the_tables():
-    assert [m.name for m in METRICS] == ["abs_rel", "rmse", "log_rmse", "silog", "delta1", "delta2", "delta3"]
+    names = ["abs_rel", "sq_rel", "rmse", "log_rmse", "log10", "i_rmse", "silog", "delta1", "delta2", "delta3"]
+    assert [metric.name for metric in METRICS] == names
 
 
 def test_silog_does_not_see_a_common_factor():

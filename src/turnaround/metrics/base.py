@@ -5,6 +5,7 @@ frames that have any, then over videos. A metric does the first two; the mean ov
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -12,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from turnaround.types import Pinhole
+from turnaround.types import Flow, Pinhole, Video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +60,36 @@ class TemporalMetric(Protocol):
     ) -> Average: ...
 
 
+@runtime_checkable
+class FlowMetric(Protocol):
+    """Compares aligned depth of neighbouring frames along the flow of the video.
+
+    backward: leads from frame i + 1 to i, one entry per pair. The published ones do not ask the truth, so a map that
+    is constant in space and time can be perfect; each says whether it is.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(
+        self,
+        depth: Float[Tensor, "t h w"],
+        truth: Float[Tensor, "t h w"],
+        valid: Bool[Tensor, "t h w"],
+        video: Video,
+        backward: Flow,
+    ) -> Average: ...
+
+
 def frame_means(error: Float[Tensor, "t h w"], valid: Bool[Tensor, "t h w"]) -> Float[Tensor, "t"]:
     """Mean over the valid pixels of each frame, NaN where there are none; what stands elsewhere is not looked at."""
     return torch.where(valid, error, 0).sum((1, 2)) / valid.sum((1, 2))
+
+
+def average_of(values: Sequence[float | None]) -> Average:
+    """The average over those that have a value."""
+    counted = [value for value in values if value is not None]
+    return Average(sum=sum(counted, 0.0), count=len(counted))
 
 
 def average_over_frames(values: Float[Tensor, "t"], valid: Bool[Tensor, "t h w"]) -> Average:

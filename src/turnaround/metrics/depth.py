@@ -1,5 +1,6 @@
 """Accuracy of aligned depth. All compute in float64; depth and truth are in metres and positive where valid."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,17 @@ class AbsRel:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SquaredRelative:
+    """(depth - truth)^2 / truth, in metres (Eigen et al., arXiv 1406.2283). Some codes divide by truth^2 instead."""
+
+    name = "sq_rel"
+
+    def __call__(self, depth: Maps, truth: Maps, valid: Mask) -> Average:
+        truth = truth.double()
+        return average_over_frames(frame_means((depth.double() - truth).square() / truth, valid), valid)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rmse:
     """Root of the mean squared error, per frame, in metres."""
 
@@ -41,6 +53,27 @@ class LogRmse:
 
     def __call__(self, depth: Maps, truth: Maps, valid: Mask) -> Average:
         return average_over_frames(frame_means(_log_ratio(depth, truth).square(), valid).sqrt(), valid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log10:
+    """|log10 depth - log10 truth|."""
+
+    name = "log10"
+
+    def __call__(self, depth: Maps, truth: Maps, valid: Mask) -> Average:
+        return average_over_frames(frame_means(_log_ratio(depth, truth).abs() / math.log(10), valid), valid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IRmse:
+    """Root of the mean squared error of 1 / depth, per frame, in 1 / metres (KITTI's tables give 1 / kilometres)."""
+
+    name = "i_rmse"
+
+    def __call__(self, depth: Maps, truth: Maps, valid: Mask) -> Average:
+        error = 1 / depth.double() - 1 / truth.double()
+        return average_over_frames(frame_means(error.square(), valid).sqrt(), valid)
 
 
 @dataclass(frozen=True, kw_only=True)
