@@ -7,14 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from published_folders import write_depthcrafter, write_svd
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip() and line[0] != "#"]
 
+SMALL_SIZES = " sampler.height=16 sampler.width=24 net=svd_tiny"
+PUBLISHED_SIZES = " sampler.height=16 sampler.width=32 inference.pixels=512"  # latents of one eighth, halved once more
 QUICK_TRAINING = (
-    " sampler.height=16 sampler.width=24 sampler.frames=8 data.train.clips.count=4 data.validation.count=1"
-    " net=svd_tiny trainer.max_steps=2 trainer.val_check_interval=2 cache={tmp}/cache out={tmp}/{name}"
+    " sampler.frames=8 data.train.clips.count=4 data.validation.count=1"
+    " trainer.max_steps=2 trainer.val_check_interval=2 cache={tmp}/cache out={tmp}/{name}"
 )
 QUICK_SCORING = (
     " sampler.height=16 sampler.width=24 sampler.frames=3 benchmark.source.count=2 baselines.1.source.count=4"
@@ -26,7 +29,9 @@ HERE = " out={tmp}/{name}"
 def quick(command: str) -> str:
     """What is added to a command so that it takes seconds; its own words stay."""
     if command.startswith("python train.py"):
-        return QUICK_TRAINING
+        own_net = " net=" in command
+        sizes = PUBLISHED_SIZES if own_net else SMALL_SIZES
+        return sizes + QUICK_TRAINING + (" lengths.most=3" if "stage" in command else "")
     if command.startswith("python eval.py 'compare"):
         return HERE
     if command.startswith("python eval.py"):
@@ -54,7 +59,11 @@ def test_each_python_command_runs(tmp_path):
     write_video(tmp_path / "video.mp4", film(WorldSampler(frames=4)(3)), fps=8.0)
     commands = [command for command in COMMANDS if command.startswith("python ")]
     assert len(commands) >= 6
-    made: dict[str, str] = {"video.mp4": str(tmp_path / "video.mp4")}
+    made: dict[str, str] = {
+        "video.mp4": str(tmp_path / "video.mp4"),
+        "weights/depthcrafter": str(write_depthcrafter(tmp_path / "weights" / "depthcrafter")),
+        "weights/svd": str(write_svd(tmp_path / "weights" / "svd")),
+    }
     for number, command in enumerate(commands):
         stated = re.search(r" out=(\S+)", command)
         name = Path(stated[1]).name if stated else f"run{number}"

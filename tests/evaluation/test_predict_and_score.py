@@ -1,6 +1,8 @@
 import json
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -151,6 +153,75 @@ def test_missing_predictions_are_named(tmp_path):
     (tmp_path / "theirs" / "b.npz").unlink()
     with pytest.raises(InputError, match="1 missing: b;"):
         list(score(make_benchmark(source), tmp_path))
+
+
+def write_as_depthcrafter(folder, source, frames=None):
+    """What its run.py leaves: disparity up to scale and shift under the key `depth`, and nothing else."""
+    for item in source.ids():
+        path = folder / f"{item}_rgb_left.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, depth=3 / source.clip(item).depth.values[:frames].numpy() - 7)
+
+
+def named(source, *names):
+    """The same clips under other names."""
+    source.clips = dict(zip(names, source.clips.values(), strict=True))
+    return source
+
+
+def test_depthcrafters_own_results_are_scored(tmp_path):
+    source = named(Clips(), "set/a", "set/b")
+    write_as_depthcrafter(tmp_path / "run" / "results_little", source)
+    write_as_depthcrafter(tmp_path / "run" / "results_other", named(Clips(), "other/a", "other/b"))
+    for folder, method in (("run", "run"), ("run/results_little", "results_little")):
+        rows = list(score(make_benchmark(source), tmp_path / folder))
+        assert [(row["item"], row["method"]) for row in rows] == [("set/a", method), ("set/b", method)]
+        assert all(row["metrics"]["abs_rel"] < 1e-5 for row in rows)  # the file holds float32
+        assert {row["meta"]["kind"] for row in rows} == {"affine_disparity"}
+    (tmp_path / "run/results_little/set/b_rgb_left.npz").unlink()
+    with pytest.raises(InputError, match=r"results_little: .*1 missing: set/b;"):
+        list(score(make_benchmark(source), tmp_path / "run"))
+
+
+def test_depthcrafter_replaces_the_word_in_folders_too(tmp_path):
+    write_as_depthcrafter(tmp_path / "results_little", named(Clips(), "rgb_left_maps/a", "b"))
+    rows = list(score(make_benchmark(named(Clips(), "disparity_maps/a", "b")), tmp_path, "peer"))
+    assert [(row["item"], row["method"]) for row in rows] == [("disparity_maps/a", "peer"), ("b", "peer")]
+
+
+def test_several_methods_may_be_called_results(tmp_path):
+    source = Clips()
+    for name in ("results_one", "results_two"):
+        write_predictions(tmp_path / name, source, DepthKind.METRIC)
+    assert {row["method"] for row in score(make_benchmark(source), tmp_path)} == {"results_one", "results_two"}
+
+
+def test_unknown_where_the_truth_is_known_is_an_invalid_row(tmp_path):
+    source = Clips()
+    source.clip("a").depth.values[:, 0, 0] = 99.0  # beyond max_depth
+    write_predictions(tmp_path / "theirs", source, DepthKind.METRIC)
+    for item, pixel in (("a", (1, 0, 0)), ("b", (2, 3, 4))):
+        values = source.clip(item).depth.values.clone()
+        values[pixel] = torch.nan
+        write_depth_npz(tmp_path / "theirs" / f"{item}.npz", DepthVideo(values=values, kind=DepthKind.METRIC))
+    harmless, invalid = score(make_benchmark(source), tmp_path)
+    assert harmless["metrics"]["abs_rel"] == 0
+    assert "invalid" not in harmless["meta"]
+    assert invalid["metrics"] == {"abs_rel": None, "rmse": None, "delta1": None}
+    assert invalid["meta"]["invalid"] == "not finite in frame 2, where the truth is known"
+    assert invalid["meta"]["kind"] == "metric"
+
+
+def test_rows_say_where_their_clips_came_from(tmp_path):
+    source = Clips()
+    write_predictions(tmp_path / "theirs", source, DepthKind.METRIC)
+    origin = {"frames": "a.png\na.dpt", "sha256": "00ff"}
+    source.clips["a"] = replace(source.clips["a"], sources=origin)
+    rows = list(score(make_benchmark(source), tmp_path))
+    assert rows[0]["meta"]["sources"] == origin
+    assert "sources" not in rows[1]["meta"]
+    write_rows(tmp_path / "rows.jsonl", rows)
+    assert read_rows(tmp_path / "rows.jsonl") == rows
 
 
 def test_item_cannot_leave_the_folder(tmp_path):

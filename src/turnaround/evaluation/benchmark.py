@@ -16,6 +16,7 @@ class Benchmark:
     A pixel is valid where min_depth < truth < max_depth (metres); predictions are clipped to that range. alignment: the
     one `geometry.align.Alignment` for all methods, or None for the tightest that each prediction's kind allows.
     temporal_metrics are computed for the clips whose cameras are known exactly, that is, present.
+    root: the folder of the data, for a config's `source` to interpolate; None where it needs none.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Benchmark:
     alignment: str | None
     metrics: Sequence[DepthMetric]
     temporal_metrics: Sequence[TemporalMetric]
+    root: str | None = None
 
     def __post_init__(self):
         if not 0 < self.min_depth < self.max_depth:
@@ -51,3 +53,14 @@ def prediction_path(folder: Path, item: str) -> Path:
             f"item {item}", expected="a name inside the folder", found="a path that leaves it", fix="rename the item"
         )
     return path
+
+
+def found_prediction(folder: Path, item: str) -> Path | None:
+    """The prediction of an item in a method's folder, or None.
+
+    Two layouts are known: <item>.npz, as `predict` writes, and that of DepthCrafter's benchmark, where the path of the
+    truth, <item>_disparity.npz, has "rgb_left" in place of every "disparity".
+    """
+    prepared = f"{item}_disparity".replace("disparity", "rgb_left")
+    paths = (prediction_path(folder, name) for name in (item, prepared))
+    return next((path for path in paths if path.is_file()), None)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -10,12 +10,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from turnaround.evaluation.benchmark import Benchmark, prediction_path
+from turnaround.evaluation.benchmark import Benchmark, found_prediction
 from turnaround.evaluation.predict import read_prediction_meta
 from turnaround.geometry.align import Alignment, align_to_depth, lawful_alignment
 from turnaround.io.atomic import atomic_file
 from turnaround.io.depth import read_depth_npz
 from turnaround.types import Clip, DepthKind, DepthVideo, InputError, Pinhole
+
+RESULTS = "results_"  # DepthCrafter's benchmark writes results_<set>/, whatever the method
 
 
 class Row(TypedDict):
@@ -31,14 +33,15 @@ class Row(TypedDict):
 def score(benchmark: Benchmark, folder: Path, method: str | None = None) -> Iterator[Row]:
     """Rows of every method found in the folder, clip by clip.
 
-    The folder holds <item>.npz (one method: `method`, or the folder's name) or <method>/<item>.npz. All items of the
-    benchmark must be there: InputError names the missing ones before anything is scored.
+    The folder holds <item>.npz (one method: `method`, or the folder's name), <method>/<item>.npz, or results_<set>/ as
+    DepthCrafter's benchmark writes it; `found_prediction` says where items may lie. All items of the benchmark must be
+    there: InputError names the missing ones before anything is scored.
     """
-    folders = _method_folders(benchmark, folder, method)
+    files = _prediction_files(benchmark, folder, method)
     for item in benchmark.source.ids():
         clip = benchmark.source.clip(item)
-        for name, method_folder in folders.items():
-            path = prediction_path(method_folder, item)
+        for name, paths in files.items():
+            path = paths[item]
             metrics, meta = score_prediction(benchmark, clip, read_depth_npz(path), path)
             meta |= {key: value for key, value in read_prediction_meta(path).items() if key != "frames"}
             yield Row(benchmark=benchmark.name, item=item, method=name, metrics=metrics, meta=meta)
@@ -49,8 +52,9 @@ def score_prediction(
 ) -> tuple[dict[str, float | None], dict[str, Any]]:
     """Metrics and meta of one prediction; `path` is for messages.
 
-    Another height or width is resized bilinearly to the truth's. Another number of frames leaves all metrics None, and
-    meta["invalid"] says so. Frames without valid truth are not counted: meta["frames_dropped"].
+    Another height or width is resized bilinearly to the truth's. Another number of frames, or an unknown pixel where
+    the truth is valid, leaves all metrics None, and meta["invalid"] says so. Frames without valid truth are not
+    counted: meta["frames_dropped"]. meta["sources"]: where the clip came from, if it says so.
     """
     truth, valid = _truth(benchmark, clip)
     cameras = clip.cameras if isinstance(clip.cameras, Pinhole) else None
@@ -62,12 +66,18 @@ def score_prediction(
         "frames": len(truth),
         "frames_dropped": int((~valid.flatten(1).any(1)).sum()),
     }
+    if clip.sources:
+        meta["sources"] = dict(clip.sources)
     if len(prediction.values) != len(truth):
         meta["invalid"] = f"{len(prediction.values)} frames predicted, the clip has {len(truth)}"
         return dict.fromkeys(names), meta
     if prediction.values.shape != truth.shape:
         meta["resized_from"] = list(prediction.values.shape[1:])
         prediction = _resize(prediction, *truth.shape[1:])
+    unknown = (valid & ~prediction.values.isfinite()).flatten(1).any(1).nonzero()
+    if len(unknown) > 0:
+        meta["invalid"] = f"not finite in frame {unknown[0].item()}, where the truth is known"
+        return dict.fromkeys(names), meta
 
     depth = align_to_depth(prediction, truth, valid, benchmark.min_depth, benchmark.max_depth, alignment)
     averages = [metric(depth, truth, valid) for metric in benchmark.metrics]
@@ -92,13 +102,10 @@ def read_rows(path: Path) -> list[Row]:
     return [_parse_row(line, f"{path} line {number}") for number, line in enumerate(lines, start=1)]
 
 
-def _method_folders(benchmark: Benchmark, folder: Path, method: str | None) -> dict[str, Path]:
+def _prediction_files(benchmark: Benchmark, folder: Path, method: str | None) -> dict[str, dict[str, Path]]:
+    """method -> item -> file."""
     items = benchmark.source.ids()
-    if any(prediction_path(folder, item).is_file() for item in items):
-        folders = {method or folder.resolve().name: folder}
-    else:
-        inside = sorted(folder.iterdir()) if folder.is_dir() else []
-        folders = {path.name: path for path in inside if path.is_dir() and next(path.rglob("*.npz"), None)}
+    folders = _method_folders(folder, items, method)
     if not folders:
         raise InputError(
             folder,
@@ -106,8 +113,9 @@ def _method_folders(benchmark: Benchmark, folder: Path, method: str | None) -> d
             found="no predictions",
             fix=f"write one file per item, the first is {items[0]}.npz" if items else "give a benchmark with items",
         )
-    for path in folders.values():
-        missing = [item for item in items if not prediction_path(path, item).is_file()]
+    files = {name: _found(path, items) for name, path in folders.items()}
+    for name, path in folders.items():
+        missing = [item for item in items if item not in files[name]]
         if missing:
             raise InputError(
                 path,
@@ -115,7 +123,25 @@ def _method_folders(benchmark: Benchmark, folder: Path, method: str | None) -> d
                 found=f"{len(missing)} missing: {', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}",
                 fix="predict them, or choose a benchmark without them",
             )
-    return folders
+    return files
+
+
+def _method_folders(folder: Path, items: Sequence[str], method: str | None) -> dict[str, Path]:
+    """method -> its folder, be all items there or not."""
+    name = method or folder.resolve().name
+    if _found(folder, items):
+        return {name: folder}
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    inside = [path for path in inside if path.is_dir() and next(path.rglob("*.npz"), None)]
+    if inside and all(path.name.startswith(RESULTS) for path in inside):  # one method, one folder per data set
+        of_this_set = [path for path in inside if _found(path, items)]
+        if len(of_this_set) == 1:
+            return {name: of_this_set[0]}
+    return {path.name: path for path in inside}
+
+
+def _found(folder: Path, items: Sequence[str]) -> dict[str, Path]:
+    return {item: path for item in items if (path := found_prediction(folder, item))}
 
 
 def _truth(benchmark: Benchmark, clip: Clip) -> tuple[Float[Tensor, "t h w"], Bool[Tensor, "t h w"]]:
