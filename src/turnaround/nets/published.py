@@ -123,7 +123,8 @@ def _architecture(built: Mapping[str, nn.Module], chunk: int) -> Mapping[str, An
     def target(construct: Callable, **values: Any) -> dict[str, Any]:
         return {"_target_": f"{construct.__module__}.{construct.__qualname__}", **values}
 
-    sizes = {CLIP_NAMES.get(key, key): value for key, value in cast(Any, built["encoder"]).config.to_dict().items()}
+    entries = cast(dict[str, Any], cast(Any, built["encoder"]).config.to_dict())
+    sizes = {CLIP_NAMES.get(key, key): value for key, value in entries.items()}
     encoder = target(clip_encoder, **_named(clip_encoder, sizes))
     vae = target(TemporalVae, **_named(TemporalVae, cast(Any, built["vae"]).config))
     return target(
