@@ -117,6 +117,7 @@ def test_training_goes_on_from_weights(tmp_path, cache):
     start = load_network(path).state_dict()
     assert all(torch.equal(start[key], tensor) for key, tensor in run.task.network.state_dict().items())
     assert run.net["_target_"] == "turnaround.nets.svd.SvdDepthNetwork"  # so that what is saved needs no other folder
+    assert [notice["licence"] for notice in run.facts["weights"]] == ["Apache-2.0"]
 
 
 def test_published_nets_build_from_folders(tmp_path):

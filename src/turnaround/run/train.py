@@ -4,6 +4,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,13 @@ class TrainRun:
         resume: str | None,
     ):
         _require_trainer_keys(trainer)
-        net = getattr(task.get_submodule("network"), "architecture", None) or net  # that of what it was loaded from
+        network = task.get_submodule("network")
+        net = getattr(network, "architecture", None) or net  # that of what it was loaded from
         require_own_code("net", net)  # now, for `load_network` would refuse the result
         self.task, self.data, self.net, self.trainer, self.tracker = task, data, net, trainer, logger
         self.checkpoint_every, self.seed, self.resume = checkpoint_every, seed, resume
         self.average = WeightAverage(decay=ema_decay)
-        self.facts: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {"weights": [asdict(notice) for notice in getattr(network, "weights", ())]}
 
     def run(self, out: Path) -> dict[str, float]:
         """The last value of each metric the task logged."""
