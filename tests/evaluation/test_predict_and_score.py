@@ -196,20 +196,14 @@ def test_several_methods_may_be_called_results(tmp_path):
     assert {row["method"] for row in score(make_benchmark(source), tmp_path)} == {"results_one", "results_two"}
 
 
-def test_unknown_where_the_truth_is_known_is_an_invalid_row(tmp_path):
+def test_an_unknown_pixel_in_a_prediction_is_refused_by_its_file(tmp_path):
     source = Clips()
-    source.clip("a").depth.values[:, 0, 0] = 99.0  # beyond max_depth
     write_predictions(tmp_path / "theirs", source, DepthKind.METRIC)
-    for item, pixel in (("a", (1, 0, 0)), ("b", (2, 3, 4))):
-        values = source.clip(item).depth.values.clone()
-        values[pixel] = torch.nan
-        write_depth_npz(tmp_path / "theirs" / f"{item}.npz", DepthVideo(values=values, kind=DepthKind.METRIC))
-    harmless, invalid = score(make_benchmark(source), tmp_path)
-    assert harmless["metrics"]["abs_rel"] == 0
-    assert "invalid" not in harmless["meta"]
-    assert invalid["metrics"] == {"abs_rel": None, "rmse": None, "delta1": None}
-    assert invalid["meta"]["invalid"] == "not finite in frame 2, where the truth is known"
-    assert invalid["meta"]["kind"] == "metric"
+    values = source.clip("b").depth.values.clone()
+    values[2, 3, 4] = torch.nan
+    write_depth_npz(tmp_path / "theirs" / "b.npz", DepthVideo(values=values, kind=DepthKind.METRIC))
+    with pytest.raises(InputError, match=r"b\.npz: expected a depth at every pixel, found NaN in frame 2"):
+        list(score(make_benchmark(source), tmp_path))
 
 
 def test_rows_say_where_their_clips_came_from(tmp_path):

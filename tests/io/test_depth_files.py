@@ -111,13 +111,14 @@ def test_files_of_other_programs(tmp_path, depth):
     assert torch.equal(read_depth_npz(tmp_path / "d.npz", key="disparity").values, depth.values)
 
 
-def test_unknown_depth_is_kept_and_a_truth_states_its_kind(tmp_path, depth):
+def test_unknown_depth_is_for_truth_only(tmp_path, depth):
     depth.values[2, 1, 1] = float("nan")
     write_depth_npz(tmp_path / "d.npz", depth)
-    for read in (read_depth_npz, read_depth_truth_npz):
-        found = read(tmp_path / "d.npz")
-        torch.testing.assert_close(found.values, depth.values, rtol=0, atol=0, equal_nan=True)
-        assert found.kind is depth.kind
+    with pytest.raises(InputError, match=r"d\.npz: expected a depth at every pixel, found NaN in frame 2"):
+        read_depth_npz(tmp_path / "d.npz")
+    truth = read_depth_truth_npz(tmp_path / "d.npz")
+    torch.testing.assert_close(truth.values, depth.values, rtol=0, atol=0, equal_nan=True)
+    assert truth.kind is depth.kind
     with pytest.raises(InputError, match=r"key 'kind': expected one of metric, .*, found none"):
         read_depth_truth_npz(depth_npz(tmp_path / "d.npz", depth=depth.values.numpy()))
 

@@ -52,9 +52,9 @@ def score_prediction(
 ) -> tuple[dict[str, float | None], dict[str, Any]]:
     """Metrics and meta of one prediction; `path` is for messages.
 
-    Another height or width is resized bilinearly to the truth's. Another number of frames, or an unknown pixel where
-    the truth is valid, leaves all metrics None, and meta["invalid"] says so. Frames without valid truth are not
-    counted: meta["frames_dropped"]. meta["sources"]: where the clip came from, if it says so.
+    Another height or width is resized bilinearly to the truth's. Another number of frames leaves all metrics None, and
+    meta["invalid"] says so. Frames without valid truth are not counted: meta["frames_dropped"]. meta["sources"]: where
+    the clip came from, if it says so.
     """
     truth, valid = _truth(benchmark, clip)
     cameras = clip.cameras if isinstance(clip.cameras, Pinhole) else None
@@ -74,10 +74,6 @@ def score_prediction(
     if prediction.values.shape != truth.shape:
         meta["resized_from"] = list(prediction.values.shape[1:])
         prediction = _resize(prediction, *truth.shape[1:])
-    unknown = (valid & ~prediction.values.isfinite()).flatten(1).any(1).nonzero()
-    if len(unknown) > 0:
-        meta["invalid"] = f"not finite in frame {unknown[0].item()}, where the truth is known"
-        return dict.fromkeys(names), meta
 
     depth = align_to_depth(prediction, truth, valid, benchmark.min_depth, benchmark.max_depth, alignment)
     averages = [metric(depth, truth, valid) for metric in benchmark.metrics]

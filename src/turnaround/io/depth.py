@@ -87,11 +87,16 @@ def write_depth_npz(path: Path, depth: DepthVideo, *, scale: float = 1.0, shift:
 
 
 def read_depth_npz(path: Path, *, key: str = "depth") -> DepthVideo:
-    """Predicted depth [t h w], NaN where unknown.
+    """Predicted depth [t h w], known everywhere: NaN is refused.
 
     A file without `kind`, as DepthCrafter writes, holds disparity up to scale and shift.
     """
-    return _read_npz(path, key, DepthKind.AFFINE_DISPARITY)
+    depth = _read_npz(path, key, DepthKind.AFFINE_DISPARITY)
+    unknown = depth.values.isnan().flatten(1).any(dim=1).nonzero()
+    if len(unknown) > 0:
+        found = f"NaN in frame {unknown[0].item()}"
+        raise InputError(path, expected="a depth at every pixel", found=found, fix="predict it again")
+    return depth
 
 
 def read_depth_truth_npz(path: Path, *, key: str = "depth") -> DepthVideo:

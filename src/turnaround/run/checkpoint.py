@@ -48,7 +48,8 @@ def save_weights(
     notices = [asdict(notice) for notice in getattr(network, "weights", ())]
     with atomic_file(folder / WEIGHTS) as temporary:
         try:
-            save_file(stored, temporary, metadata={"format": "pt", NOTICES: json.dumps(notices)})
+            # One entry: of several, the order in the file would be random, and with it its bytes.
+            save_file(stored, temporary, metadata={NOTICES: json.dumps(notices)})
         except SafetensorError as error:
             raise unwritable(folder / WEIGHTS, str(error)) from error
 
