@@ -77,7 +77,7 @@ def test_each_small_net_gives_velocities_of_its_latents(name):
     network = build_value(composed("train", f"net={name}").net, "net")
     condition = network.condition(torch.rand(1, 2, 3, 16, 32))
     latents = network.encode_disparity(torch.rand(1, 2, 16, 32))
-    assert network.velocity(latents, torch.zeros(1), condition).shape == latents.shape
+    assert network.velocity(latents, torch.zeros(latents.shape[:2]), condition).shape == latents.shape
 
 
 def test_svd_xt_untrained_has_the_published_sizes():

@@ -65,7 +65,7 @@ def test_half_precision_computes_in_it_and_gives_what_it_was_given(folders, dtyp
     with torch.inference_mode():
         condition = network.condition(video)
         latents = network.encode_disparity(video[:, :, 0])
-        velocity = network.velocity(latents, torch.zeros(1), condition)
+        velocity = network.velocity(latents, torch.zeros(latents.shape[:2]), condition)
         disparity = network.decode_disparity(velocity)
     assert {t.dtype for t in (condition.latents, condition.tokens, latents, velocity, disparity)} == {torch.float32}
     assert disparity.isfinite().all()

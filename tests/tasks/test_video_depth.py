@@ -41,7 +41,7 @@ def single_step() -> SingleStep:
 
 def diffusion() -> Diffusion:
     sampler = EulerSampler(steps=2, sigma_min=0.002, sigma_max=700.0, rho=7.0)
-    return Diffusion(noise=LogNormalSigma(mean=0.7, std=1.6), sampler=sampler)
+    return Diffusion(noise=LogNormalSigma(mean=0.7, std=1.6, apart=0.0), sampler=sampler)
 
 
 def task(objective=None, freeze=()) -> VideoDepth:

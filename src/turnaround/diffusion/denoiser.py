@@ -10,33 +10,33 @@ from turnaround.types import Condition, VelocityNetwork
 
 @dataclass(frozen=True, kw_only=True)
 class Preconditioning:
-    """The scalings at noise level sigma."""
+    """The scalings at noise levels sigma, one per frame."""
 
-    c_in: Float[Tensor, " b"]
-    c_out: Float[Tensor, " b"]
-    c_skip: Float[Tensor, " b"]
-    c_noise: Float[Tensor, " b"]
+    c_in: Float[Tensor, "b t"]
+    c_out: Float[Tensor, "b t"]
+    c_skip: Float[Tensor, "b t"]
+    c_noise: Float[Tensor, "b t"]
 
     @classmethod
-    def at(cls, sigma: Float[Tensor, " b"]) -> "Preconditioning":
+    def at(cls, sigma: Float[Tensor, "b t"]) -> "Preconditioning":
         total = 1 + sigma**2
         return cls(c_in=total**-0.5, c_out=-sigma * total**-0.5, c_skip=1 / total, c_noise=sigma.log() / 4)
 
 
-def spread(values: Float[Tensor, " b"]) -> Float[Tensor, "b 1 1 1 1"]:
-    """One number per clip, for all its frames and cells."""
-    return values[:, None, None, None, None]
+def spread(values: Float[Tensor, "b t"]) -> Float[Tensor, "b t 1 1 1"]:
+    """One number per frame, for all its cells."""
+    return values[:, :, None, None, None]
 
 
 def velocity_target(
-    clean: Float[Tensor, "b t d y x"], noise: Float[Tensor, "b t d y x"], sigma: Float[Tensor, " b"]
+    clean: Float[Tensor, "b t d y x"], noise: Float[Tensor, "b t d y x"], sigma: Float[Tensor, "b t"]
 ) -> Float[Tensor, "b t d y x"]:
     """What the network must give for clean + sigma * noise: v = (noise - sigma * clean) / sqrt(1 + sigma^2)."""
     return (noise - spread(sigma) * clean) * spread((1 + sigma**2) ** -0.5)
 
 
 def predict_velocity(
-    network: VelocityNetwork, noisy: Float[Tensor, "b t d y x"], sigma: Float[Tensor, " b"], condition: Condition
+    network: VelocityNetwork, noisy: Float[Tensor, "b t d y x"], sigma: Float[Tensor, "b t"], condition: Condition
 ) -> Float[Tensor, "b t d y x"]:
     """The raw network output F."""
     scaling = Preconditioning.at(sigma)
@@ -44,7 +44,7 @@ def predict_velocity(
 
 
 def denoise(
-    network: VelocityNetwork, noisy: Float[Tensor, "b t d y x"], sigma: Float[Tensor, " b"], condition: Condition
+    network: VelocityNetwork, noisy: Float[Tensor, "b t d y x"], sigma: Float[Tensor, "b t"], condition: Condition
 ) -> Float[Tensor, "b t d y x"]:
     """The clean latents the network sees in the noisy ones: c_skip * noisy + c_out * F."""
     scaling = Preconditioning.at(sigma)

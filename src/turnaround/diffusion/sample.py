@@ -47,7 +47,7 @@ class EulerSampler:
         """From latents at the first level to clean ones."""
         levels = self.sigmas().tolist()
         for now, after in zip(levels, [*levels[1:], 0.0], strict=True):
-            sigma = torch.full((len(latents),), now, dtype=latents.dtype, device=latents.device)
+            sigma = torch.full(latents.shape[:2], now, dtype=latents.dtype, device=latents.device)
             clean = denoise(network, latents, sigma, condition)
             latents = clean + (after / now) * (latents - clean)  # x + (after - now) * dx/dsigma
         return latents
@@ -60,5 +60,5 @@ class SingleStepSampler:
     sigma: float
 
     def sample(self, network, condition, noise):
-        sigma = torch.full((len(noise),), self.sigma, dtype=noise.dtype, device=noise.device)
+        sigma = torch.full(noise.shape[:2], self.sigma, dtype=noise.dtype, device=noise.device)
         return denoise(network, torch.zeros_like(noise), sigma, condition)

@@ -9,13 +9,20 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class LogNormalSigma:
-    """ln sigma ~ N(mean, std^2): mean 0.7 and std 1.6 in DepthCrafter (arXiv 2409.02095, section 3.3)."""
+    """ln sigma ~ N(mean, std^2): mean 0.7 and std 1.6 in DepthCrafter (arXiv 2409.02095, section 3.3).
+
+    apart: the share of clips each of whose frames has a level of its own (diffusion forcing, arXiv 2407.01392), so that
+    a network learns to continue from frames that are nearly known; the others have one level for all frames.
+    """
 
     mean: float
     std: float
+    apart: float
 
-    def sample(self, count: int, generator: torch.Generator) -> Float[Tensor, " b"]:
-        return (self.mean + self.std * torch.randn(count, generator=generator)).exp()
+    def sample(self, clips: int, frames: int, generator: torch.Generator) -> Float[Tensor, "b t"]:
+        normal = torch.randn(clips, frames, generator=generator)
+        own = torch.rand(clips, 1, generator=generator) < self.apart
+        return (self.mean + self.std * torch.where(own, normal, normal[:, :1])).exp()
 
 
 def karras_sigmas(steps: int, *, sigma_min: float, sigma_max: float, rho: float) -> Float[Tensor, " steps"]:

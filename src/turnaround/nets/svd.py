@@ -16,17 +16,18 @@ ADDED_TIME_IDS = (7.0, 127.0, 0.02)  # frames per second, motion bucket, noise a
 
 
 class PerFrameUNet(UNetSpatioTemporalConditionModel):
-    """The same modules and weights as its parent; only, each frame attends to an image token of its own."""
+    """The same modules and weights as its parent; only, each frame attends to an image token of its own
+    and has a noise level of its own."""
 
     def forward(
         self,
         sample: Float[Tensor, "b t c y x"],
-        timestep: Float[Tensor, " b"],
+        timestep: Float[Tensor, "b t"],
         tokens: Float[Tensor, "b t k"],
         added_time_ids: Float[Tensor, "b i"],
     ) -> Float[Tensor, "b t d y x"]:
         batch, frames = sample.shape[:2]
-        embedding = self._embed_time(timestep, added_time_ids, sample.dtype).repeat_interleave(frames, dim=0)
+        embedding = self._embed_time(timestep, added_time_ids, sample.dtype).flatten(0, 1)
         common = {
             "temb": embedding,
             "image_only_indicator": sample.new_zeros(batch, frames),
@@ -47,10 +48,11 @@ class PerFrameUNet(UNetSpatioTemporalConditionModel):
         return output.unflatten(0, (batch, frames))
 
     def _embed_time(
-        self, timestep: Float[Tensor, " b"], added_time_ids: Float[Tensor, "b i"], dtype: torch.dtype
-    ) -> Float[Tensor, "b e"]:
+        self, timestep: Float[Tensor, "b t"], added_time_ids: Float[Tensor, "b i"], dtype: torch.dtype
+    ) -> Float[Tensor, "b t e"]:
         added = self.add_time_proj(added_time_ids.flatten()).unflatten(0, added_time_ids.shape).flatten(1)
-        return self.time_embedding(self.time_proj(timestep).to(dtype)) + self.add_embedding(added.to(dtype))
+        level = self.time_proj(timestep.flatten()).unflatten(0, timestep.shape)
+        return self.time_embedding(level.to(dtype)) + self.add_embedding(added.to(dtype))[:, None]
 
 
 def _attends(block: nn.Module) -> bool:
@@ -101,7 +103,7 @@ class SvdDepthNetwork(nn.Module):
         return self.codec.decode_published(latents)
 
     def velocity(
-        self, scaled: Float[Tensor, "b t d y x"], c_noise: Float[Tensor, " b"], condition: Condition
+        self, scaled: Float[Tensor, "b t d y x"], c_noise: Float[Tensor, "b t"], condition: Condition
     ) -> Float[Tensor, "b t d y x"]:
         """The raw output of the UNet (EDM v-prediction)."""
         dtype = self.unet.dtype

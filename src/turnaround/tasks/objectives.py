@@ -25,14 +25,14 @@ class Objective(Protocol):
 
 
 class Diffusion:
-    """EDM v-prediction at random noise levels, one level per clip (arXiv 2409.02095, section 3.3)."""
+    """EDM v-prediction at random noise levels (arXiv 2409.02095, section 3.3)."""
 
     def __init__(self, *, noise: LogNormalSigma, sampler: Sampler):
         self.noise, self.sampler = noise, sampler
 
     def losses(self, network, batch, generator):
         clean = network.encode_disparity(normalize_sequence(batch.inverse_depth, batch.valid))
-        sigma = self.noise.sample(len(clean), generator).to(clean)
+        sigma = self.noise.sample(*clean.shape[:2], generator).to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         predicted = predict_velocity(network, clean + spread(sigma) * noise, sigma, network.condition(batch.video))
         return {"velocity": latent_loss(predicted, velocity_target(clean, noise, sigma), batch.valid)}

@@ -53,9 +53,9 @@ class VelocityNetwork(Protocol):
     """Predicts the velocity of noisy disparity latents (EDM, sigma_data = 1)."""
 
     def velocity(
-        self, scaled: Float[Tensor, "b t d y x"], c_noise: Float[Tensor, " b"], condition: Condition
+        self, scaled: Float[Tensor, "b t d y x"], c_noise: Float[Tensor, "b t"], condition: Condition
     ) -> Float[Tensor, "b t d y x"]:
-        """scaled: noisy latents times c_in. c_noise: ln(sigma) / 4."""
+        """scaled: noisy latents times c_in. c_noise: ln(sigma) / 4 of each frame."""
         ...
 
 
