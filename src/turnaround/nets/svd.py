@@ -84,6 +84,7 @@ class SvdDepthNetwork(nn.Module):
         wrong = {k: (unet.config[k], v) for k, v in expected.items() if unet.config[k] != v}
         if wrong:
             raise ValueError(f"net.unet does not fit net.codec and net.tokens (is, should be): {wrong}")
+        self.depth_channels = codec.depth_channels
         self.size_multiple = codec.factor * 2 ** (len(unet.config["block_out_channels"]) - 1)
 
     def condition(

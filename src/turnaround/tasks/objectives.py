@@ -50,8 +50,10 @@ class SingleStep:
 
     def losses(self, network, batch, generator):
         target = normalize_sequence(batch.inverse_depth, batch.valid)
-        nothing = torch.zeros_like(network.encode_disparity(target))
-        latents = self.sampler.sample(network, network.condition(batch.video), nothing)
+        condition = network.condition(batch.video)
+        batches, frames, _, *cells = condition.latents.shape
+        nothing = condition.latents.new_zeros(batches, frames, network.depth_channels, *cells)
+        latents = self.sampler.sample(network, condition, nothing)
         predicted = network.decode_disparity(latents)
         aligned = align_affine(predicted, batch.inverse_depth, batch.valid)
         values = {n: term.weight * term(aligned, batch.inverse_depth, batch.valid) for n, term in self.terms.items()}

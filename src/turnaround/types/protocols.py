@@ -64,6 +64,7 @@ class DepthNetwork(VelocityNetwork, Protocol):
     """A velocity network with the ways into its latents and out of them."""
 
     size_multiple: int  # height and width of its videos are multiples of this
+    depth_channels: int  # of its disparity latents, whose cells are those of the condition
     weights: Sequence[WeightsNotice]  # whose they are, where they were published
 
     def condition(
