@@ -2,6 +2,7 @@
 
 from turnaround.diffusion.estimate import DepthDiffusion
 from turnaround.diffusion.sample import SingleStepSampler
+from turnaround.io.shots import ShotCuts
 from turnaround.run.checkpoint import load_network
 
 
@@ -10,6 +11,7 @@ def shipped_estimator() -> DepthDiffusion:
     return DepthDiffusion(
         network=load_network("video_depth_svd_small"),
         sampler=SingleStepSampler(sigma=700.0),
+        shots=ShotCuts(least=15.0, ratio=3.0, around=2),
         window=8,
         overlap=4,
         pixels=6144,

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from turnaround.diffusion.sample import EulerSampler, SingleStepSampler
-from turnaround.diffusion.schedule import LogNormalSigma
+from turnaround.diffusion.sample import EulerSampler, SingleStepSampler, WindowStart
+from turnaround.diffusion.schedule import KarrasLevels, LogNormalSigma
 from turnaround.losses.depth import RelativeError, TemporalGradient
 from turnaround.nets.codec import PatchCodec
 from turnaround.nets.svd import PerFrameUNet, SvdDepthNetwork
@@ -40,7 +40,8 @@ def single_step() -> SingleStep:
 
 
 def diffusion() -> Diffusion:
-    sampler = EulerSampler(steps=2, sigma_min=0.002, sigma_max=700.0, rho=7.0)
+    levels = KarrasLevels(steps=2, sigma_min=0.002, sigma_max=700.0, rho=7.0)
+    sampler = EulerSampler(levels=levels, start=WindowStart(known=700.0, new=700.0))
     return Diffusion(noise=LogNormalSigma(mean=0.7, std=1.6, apart=0.0), sampler=sampler)
 
 

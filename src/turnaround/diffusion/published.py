@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.diffusion.estimate import resize
-from turnaround.diffusion.sample import EulerSampler
+from turnaround.diffusion.placing import place, require_overlap, resize, scaled_size
+from turnaround.diffusion.sample import descend, first_latents
+from turnaround.diffusion.schedule import KarrasLevels
 from turnaround.types import Condition, DepthKind, DepthNetwork, InputError, VelocityNetwork, WeightsNotice
 
 Latents = Float[Tensor, "1 _ d y x"]
@@ -56,17 +57,15 @@ class PublishedInference:
         device: str,
         name: str,
     ):
-        if not 0 <= overlap < window:
-            fix = "give a longer window or less overlap"
-            raise InputError("overlap", expected=f"0 to window - 1 = {window - 1}", found=str(overlap), fix=fix)
+        require_overlap(window, overlap)
         if multiple % network.size_multiple:
             expected = f"a multiple of {network.size_multiple}, which the network needs"
             raise InputError("multiple", expected=expected, found=str(multiple), fix="correct inference.multiple")
-        self.sampler = EulerSampler(steps=steps, sigma_min=sigma_min, sigma_max=sigma_max, rho=rho)
+        self.levels = KarrasLevels(steps=steps, sigma_min=sigma_min, sigma_max=sigma_max, rho=rho)
         self.network, self.window, self.overlap = network, window, overlap
         self.guidance, self.augmentation = guidance, augmentation
         self.multiple, self.longest_side, self.name = multiple, longest_side, name
-        self.device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+        self.device = place(network, device)
 
     @property
     def weights(self) -> Sequence[WeightsNotice]:
@@ -85,15 +84,13 @@ class PublishedInference:
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         ratio = min(1.0, self.longest_side / max(height, width))
-        rows, columns = (max(round(side * ratio / self.multiple), 1) * self.multiple for side in (height, width))
-        return rows, columns
+        return scaled_size(height, width, ratio=ratio, multiple=self.multiple)
 
     @torch.inference_mode()
     def _estimate(self, video: Float[Tensor, "t 3 h w"], seed: int) -> Float[Tensor, "t h w"]:
         generator = torch.Generator().manual_seed(seed)
         noise = torch.randn(video.shape, generator=generator)  # before that of the latents, from the same generator
         noisy = video + self.augmentation / 2 * noise  # / 2: the strength is meant in [-1, 1]
-        self._to_device()
         condition = self.network.condition(video[None].to(self.device), noisy[None].to(self.device))
         latents = self._denoised(condition, generator)
         disparity = self.network.decode_published(latents)[0].float().cpu()
@@ -117,23 +114,17 @@ class PublishedInference:
         return joined
 
     def _window(self, condition: Condition, noise: Latents, before: Tensor | None, overlap: int) -> Latents:
-        sigmas = self.sampler.sigmas()
-        latents = self.sampler.start(noise)
+        sigmas = self.levels.sigmas()
+        latents = first_latents(noise, sigmas)
         if before is not None and overlap:  # at the first level only, where it is one part in a million of the noise
             latents = latents.clone()
             latents[:, :overlap] = before[:, -overlap:] + float(sigmas[0]) * noise[:, :overlap]
         network = self.network if self.guidance == 1 else Guided(self.network, self.guidance)
-        return self.sampler.descend(network, latents, condition)
+        return descend(network, latents, condition, sigmas)
 
     def _noise(self, condition: Condition, window: int, generator: torch.Generator) -> Latents:
-        probe = condition.latents.new_zeros(1, 1, *(self.network.size_multiple,) * 2)
-        channels = self.network.encode_disparity(probe).shape[2]
-        shape = (1, window, channels, *condition.latents.shape[-2:])
+        shape = (1, window, self.network.depth_channels, *condition.latents.shape[-2:])
         return torch.randn(shape, generator=generator).to(self.device)
-
-    def _to_device(self) -> None:
-        if isinstance(self.network, torch.nn.Module):
-            self.network.to(self.device)
 
 
 def _blend(before: Latents, after: Latents, overlap: int) -> Latents:

@@ -1,10 +1,13 @@
 """Noise levels: which are trained, which are visited when sampling."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from turnaround.types import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +28,60 @@ class LogNormalSigma:
         return (self.mean + self.std * torch.where(own, normal, normal[:, :1])).exp()
 
 
-def karras_sigmas(steps: int, *, sigma_min: float, sigma_max: float, rho: float) -> Float[Tensor, " steps"]:
-    """The noise levels of EDM (arXiv 2206.00364, equation 5), from high to low, in float64."""
-    if steps == 1:
-        return torch.tensor([sigma_max], dtype=torch.float64)
-    ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
-    high, low = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
-    return (high + ramp * (low - high)) ** rho
+@runtime_checkable
+class Levels(Protocol):
+    """The noise levels at which a sampler asks the network."""
+
+    def sigmas(self) -> Float[Tensor, " steps"]:
+        """From high to low, in float64."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class KarrasLevels:
+    """The noise levels of EDM (arXiv 2206.00364, equation 5)."""
+
+    steps: int
+    sigma_min: float
+    sigma_max: float
+    rho: float
+
+    def __post_init__(self):
+        _require_steps(self.steps)
+
+    def sigmas(self):
+        if self.steps == 1:
+            return torch.tensor([self.sigma_max], dtype=torch.float64)
+        ramp = torch.linspace(0, 1, self.steps, dtype=torch.float64)
+        high, low = self.sigma_max ** (1 / self.rho), self.sigma_min ** (1 / self.rho)
+        return (high + ramp * (low - high)) ** self.rho
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedLevels:
+    """Levels spread over the noise that training drew, ln sigma ~ N(mean, std^2), evenly in ln sigma.
+
+    highest and lowest: in standard deviations from the mean. With 5 steps, DepthCrafter's own levels lie at +3.7, +2.6,
+    +1.3, -0.7 and -4.3: the first two and the last were hardly trained.
+    """
+
+    steps: int
+    mean: float
+    std: float
+    highest: float
+    lowest: float
+
+    def __post_init__(self):
+        _require_steps(self.steps)
+        if self.highest < self.lowest:
+            found = f"{self.highest} and {self.lowest}"
+            raise InputError("levels", expected="highest >= lowest", found=found, fix="correct inference.levels")
+
+    def sigmas(self):
+        deviations = torch.linspace(self.highest, self.lowest, self.steps, dtype=torch.float64)
+        return (self.mean + self.std * deviations).exp()
+
+
+def _require_steps(steps: int) -> None:
+    if steps < 1:
+        raise InputError("steps", expected="at least 1", found=str(steps), fix="correct the number of steps")

@@ -1,18 +1,19 @@
-"""Long videos in windows that overlap, joined as they come, in constant memory."""
+"""Long videos in windows that overlap, brought to one scale and joined in constant memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.geometry.align import fit_affine_robust
-from turnaround.types import InputError
+from turnaround.diffusion.placing import require_overlap
+from turnaround.diffusion.store import EstimatedWindow
+from turnaround.geometry.synchronize import Overlaps, synchronize_affine
 
 T = TypeVar("T")
-Maps = Float[Tensor, "n h w"]
+SAMPLES = 512  # places at which two windows are compared
 
 
 def windows(items: Iterable[T], length: int, overlap: int) -> Iterator[tuple[list[T], int]]:
@@ -21,9 +22,7 @@ def windows(items: Iterable[T], length: int, overlap: int) -> Iterator[tuple[lis
     The last window ends with the last item and is as long as the others (unless there are fewer items in all), so
     that its new items get as much context as any; it therefore overlaps more.
     """
-    if not 0 <= overlap < length:
-        fix = "give a longer window or less overlap"
-        raise InputError("overlap", expected=f"0 to window - 1 = {length - 1}", found=str(overlap), fix=fix)
+    require_overlap(length, overlap)
     held: deque[T] = deque(maxlen=length)
     new = 0
     first = True
@@ -37,32 +36,51 @@ def windows(items: Iterable[T], length: int, overlap: int) -> Iterator[tuple[lis
         yield list(held), len(held) - new
 
 
-def join(
-    batches: Iterable[tuple[list[Tensor], int]], estimate: Callable[[list[Tensor], int], Maps], *, overlap: int
-) -> Iterator[Float[Tensor, "h w"]]:
-    """One map per item, in order: each window's maps are brought to the scale and shift of those before, then blended.
+def synchronize(stored: Iterable[EstimatedWindow]) -> Float[Tensor, "n 2"]:
+    """Scale and shift of each window, from the frames that any two of one shot share, all at once."""
+    earlier: deque[tuple[int, EstimatedWindow]] = deque()
+    pairs: list[tuple[int, int, Tensor, Tensor]] = []
+    number = -1
+    for number, window in enumerate(stored):
+        earlier = deque((n, e) for n, e in earlier if window.seen and e.start + len(e.maps) > window.start)
+        for n, before in earlier:
+            shared = before.start + len(before.maps) - window.start
+            pairs.append((n, number, _sample(before.maps[-shared:]), _sample(window.maps[:shared])))
+        earlier.append((number, window))
+    scale, shift = synchronize_affine(number + 1, _stacked(pairs))
+    return torch.stack([scale, shift], dim=1)
 
-    estimate: gives the maps of a window's items, and is told the number of the first. The last `overlap` maps are held
-    back until the next window has had its say.
-    """
+
+def join(
+    stored: Iterable[EstimatedWindow], affine: Float[Tensor, "n 2"], *, overlap: int
+) -> Iterator[Float[Tensor, "h w"]]:
+    """One map per frame, in order: each window in its scale and shift, the last `overlap` shared frames blended."""
     held: Tensor | None = None
-    number = 0
-    for items, seen in batches:
-        number -= seen
-        maps = estimate(items, number)
-        number += len(items)
-        ready = _continue(held[-seen:], maps, overlap) if held is not None and seen else maps
-        yield from ready[max(seen - overlap, 0) : max(len(ready) - overlap, 0)]
-        held = ready
+    for window, (scale, shift) in zip(stored, affine.tolist(), strict=True):
+        maps = scale * window.maps + shift
+        if held is not None and window.seen:
+            maps = _continue(held[-window.seen :], maps, overlap)
+        elif held is not None:  # a new shot
+            yield from held[max(len(held) - overlap, 0) :]
+        yield from maps[max(window.seen - overlap, 0) : max(len(maps) - overlap, 0)]
+        held = maps
     if held is not None:
         yield from held[max(len(held) - overlap, 0) :]
 
 
-def _continue(before: Float[Tensor, "seen h w"], maps: Maps, overlap: int) -> Maps:
-    """`maps` in the scale of `before`, which shows the same first frames; the last `overlap` of those are blended."""
+def _continue(before: Float[Tensor, "seen h w"], maps: Float[Tensor, "n h w"], overlap: int) -> Float[Tensor, "n h w"]:
+    """`maps` after `before`, which shows the same first frames; the last `overlap` of those are blended."""
     seen = len(before)
-    scale, shift = fit_affine_robust(maps[:seen], before, torch.ones_like(before, dtype=torch.bool))
-    joined = scale * maps + shift
-    weight = torch.arange(1, overlap + 1, dtype=maps.dtype, device=maps.device)[:, None, None] / (overlap + 1)
-    blended = before[seen - overlap :] + weight * (joined[seen - overlap : seen] - before[seen - overlap :])
-    return torch.cat([before[: seen - overlap], blended, joined[seen:]])
+    weight = torch.arange(1, overlap + 1, dtype=maps.dtype)[:, None, None] / (overlap + 1)
+    blended = before[seen - overlap :] + weight * (maps[seen - overlap : seen] - before[seen - overlap :])
+    return torch.cat([before[: seen - overlap], blended, maps[seen:]])
+
+
+def _sample(maps: Float[Tensor, "n h w"]) -> Float[Tensor, " p"]:
+    return maps.flatten()[torch.linspace(0, maps.numel() - 1, SAMPLES, dtype=torch.float64).long()]
+
+
+def _stacked(pairs: list[tuple[int, int, Tensor, Tensor]]) -> Overlaps:
+    first, second = torch.tensor([(n, m) for n, m, _, _ in pairs], dtype=torch.long).view(-1, 2).unbind(1)
+    values = torch.stack([torch.stack(pair) for _, _, *pair in pairs]) if pairs else torch.empty(0, 2, SAMPLES)
+    return Overlaps(first=first, second=second, first_values=values[:, 0], second_values=values[:, 1])

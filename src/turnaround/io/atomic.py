@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all: written under a temporary name beside the target, then renamed."""
 
+import glob
 import os
 import secrets
 import shutil
@@ -15,9 +16,12 @@ from turnaround.types import InputError
 _Writer = TypeVar("_Writer", bound="AtomicWriter")  # beartype takes typing.Self only where it decorates the class
 
 
-def unwritable(path: Path, reason: str) -> InputError:
-    """The error of a place that cannot be written to or is full."""
-    return InputError(
+class UnwritableError(InputError):
+    """Of a place that cannot be written to or is full: what was done so far may be of use once there is room."""
+
+
+def unwritable(path: Path, reason: str) -> UnwritableError:
+    return UnwritableError(
         path,
         expected="a writable place with enough room",
         found=reason,
@@ -88,6 +92,12 @@ class AtomicWriter(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
         return self._context.__exit__(kind, error, trace)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes what killed runs left of `path` under temporary names."""
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}.{'[0-9a-f]' * 8}{glob.escape(path.suffix)}"):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
 
 def _beside(path: Path) -> Path:

@@ -18,7 +18,7 @@ from turnaround.types import InputError, WeightsNotice
 
 UNET_CLASSES = ("DiffusersUNetSpatioTemporalConditionModelDepthCrafter", "UNetSpatioTemporalConditionModel")
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
-# What the noise levels of DepthCrafter and SVD are made from, see `diffusion.schedule.karras_sigmas`.
+# What the noise levels of DepthCrafter and SVD are made from, see `diffusion.schedule.KarrasLevels`.
 SCHEDULER = {"prediction_type": "v_prediction", "sigma_min": 0.002, "sigma_max": 700.0, "use_karras_sigmas": True}
 CLIP_NAMES = {"num_hidden_layers": "layers", "num_attention_heads": "heads"}
 DEPTHCRAFTER_LICENCE = "Tencent DepthCrafter licence: academic, research and education only, no commercial use"

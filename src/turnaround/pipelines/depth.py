@@ -4,10 +4,11 @@ Two passes over the input. The first estimates: raw maps go to a temporary file,
 memory. The second turns raw maps into every output at once. All frames share one scale and shift.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -21,13 +22,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 from torch import Tensor
 
-from turnaround.io.atomic import atomic_file, atomic_folder
+from turnaround.io.atomic import atomic_file, atomic_folder, remove_leftovers
 from turnaround.io.depth import DepthNpzWriter, DepthPngWriter
 from turnaround.io.image import write_image
 from turnaround.io.video import FrameSource, VideoWriter, open_frames
-from turnaround.types import DepthEstimator, DepthKind, InputError, WeightsNotice
+from turnaround.pipelines.work import content_hash, work_folder
+from turnaround.types import DepthEstimator, DepthKind, InputError, ResumableDepthEstimator, WeightsNotice
 from turnaround.viz.color import colorize
 from turnaround.viz.layout import hcat
+
+Estimate = Callable[[Iterable[Tensor]], Iterator[Tensor]]
 
 PERCENTILES = (0.1, 99.9)
 SAMPLE_LIMIT = 2**20
@@ -123,14 +127,15 @@ def stored_as(kind: DepthKind, pictured: Normalised) -> Normalised | Unchanged:
 
 
 class Counted:
-    """Frames passed on, and how many were asked for so far."""
+    """Frames passed on, and how many were asked for so far. told: called for each."""
 
-    def __init__(self, frames: Iterable[Float[Tensor, "3 h w"]]):
-        self.frames, self.count = iter(frames), 0
+    def __init__(self, frames: Iterable[Float[Tensor, "3 h w"]], told: Callable[[], None]):
+        self.frames, self.count, self.told = iter(frames), 0, told
 
     def __iter__(self) -> Iterator[Float[Tensor, "3 h w"]]:
         for frame in self.frames:
             self.count += 1
+            self.told()
             yield frame
 
 
@@ -146,6 +151,9 @@ class DepthPipeline:
     * `depth/00000.png` and so on: 16 bit, `clip(raw * scale + shift, 0, 1)` for every kind.
     * `depth_vis.mp4`, and `depth_vis.png` when there is one frame: the same in colour; bright is near.
     * `side_by_side.mp4`: the input, and its depth in colour to the right of it.
+
+    With a `ResumableDepthEstimator`, a run that was killed goes on where it stopped when it is started again with the
+    same `out`, and ends with the same `depth.npz`; what it needs for that lies in `work` until then.
 
     fps: of the videos written; by default the input's. max_frames: only so many from the start.
     """
@@ -177,14 +185,17 @@ class DepthPipeline:
         """
         source = open_frames(Path(self.input))
         _refuse_to_overwrite(source.path, out)
+        for name in (*FILES, FOLDER, STILL):
+            remove_leftovers(out / name)
         with _progress() as progress, ExitStack() as stack:
+            estimate = stack.enter_context(self._estimating(source, out))  # first, so that its work goes last
             # Under temporary names from here on: a place that cannot be written to is refused before the work,
             # and all of them get their names only when the last one is complete.
             places = {name: stack.enter_context(atomic_file(out / name)) for name in FILES}
             places[FOLDER] = stack.enter_context(atomic_folder(out / FOLDER, pattern="*.png"))
             maps = RawMaps(stack.enter_context(TemporaryFile(dir=out)), height=source.height, width=source.width)
             started = perf_counter()
-            self._estimate(source, maps, progress)
+            self._estimate(source, maps, estimate, progress)
             seconds = perf_counter() - started
             pictured = Normalised.spanning(*maps.sample.robust_range())
             color = self._write(source, maps, pictured, places, progress)
@@ -204,11 +215,23 @@ class DepthPipeline:
     def _frames(self, source: FrameSource) -> Iterator[Float[Tensor, "3 h w"]]:
         return islice(source, self.max_frames)
 
-    def _estimate(self, source: FrameSource, maps: RawMaps, progress: Progress) -> None:
+    @contextmanager
+    def _estimating(self, source: FrameSource, out: Path) -> Iterator[Estimate]:
+        """The estimator's way from frames to maps, with a folder to go on from where it knows how to."""
+        estimator = self.estimator
+        if not isinstance(estimator, ResumableDepthEstimator):
+            yield partial(estimator.stream, seed=self.seed)
+            return
+        decisive = (content_hash(source.path), estimator.fingerprint(), str(self.seed), str(self.max_frames))
+        with work_folder(out, *decisive) as work:
+            yield partial(estimator.resume, seed=self.seed, work=work)
+
+    def _estimate(self, source: FrameSource, maps: RawMaps, estimate: Estimate, progress: Progress) -> None:
         limits = [limit for limit in (source.frames, self.max_frames) if limit is not None]
-        task = progress.add_task("estimating", total=min(limits) if source.frames is not None else None)
-        frames = Counted(self._frames(source))
-        for raw in self.estimator.stream(frames, seed=self.seed):
+        total = min(limits) if source.frames is not None else None
+        read, task = (progress.add_task(name, total=total) for name in ("reading", "estimating"))
+        frames = Counted(self._frames(source), lambda: progress.advance(read))
+        for raw in estimate(frames):
             raw = raw.detach().float().cpu()
             self._require_sound(raw, source, maps.count)
             maps.append(raw)

@@ -32,7 +32,7 @@ class Diffusion:
 
     def losses(self, network, batch, generator):
         clean = network.encode_disparity(normalize_sequence(batch.inverse_depth, batch.valid))
-        sigma = self.noise.sample(*clean.shape[:2], generator).to(clean)
+        sigma = self.noise.sample(clean.shape[0], clean.shape[1], generator).to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         predicted = predict_velocity(network, clean + spread(sigma) * noise, sigma, network.condition(batch.video))
         return {"velocity": latent_loss(predicted, velocity_target(clean, noise, sigma), batch.valid)}

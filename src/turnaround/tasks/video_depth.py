@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from turnaround.diffusion.estimate import DepthDiffusion
 from turnaround.geometry.align import align_to_depth
+from turnaround.io.shots import OneShot
 from turnaround.metrics.depth import AbsRel, Delta
 from turnaround.tasks.base import Optimization, Task
 from turnaround.tasks.objectives import Objective
@@ -49,6 +50,7 @@ class VideoDepth(Task):
         return DepthDiffusion(
             network=self._depth_network(),
             sampler=self.objective.sampler,
+            shots=OneShot(),
             window=self.window,
             overlap=self.overlap,
             pixels=self.pixels,

@@ -5,7 +5,14 @@ from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
 from turnaround.types.motion import Flow, Tracks
-from turnaround.types.protocols import ClipSource, Condition, DepthEstimator, DepthNetwork, VelocityNetwork
+from turnaround.types.protocols import (
+    ClipSource,
+    Condition,
+    DepthEstimator,
+    DepthNetwork,
+    ResumableDepthEstimator,
+    VelocityNetwork,
+)
 from turnaround.types.video import Clip, Video
 from turnaround.types.weights import WeightsNotice
 
@@ -23,6 +30,7 @@ __all__ = [
     "Flow",
     "InputError",
     "Pinhole",
+    "ResumableDepthEstimator",
     "Tracks",
     "VelocityNetwork",
     "Video",

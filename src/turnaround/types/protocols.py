@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -29,6 +30,21 @@ class DepthEstimator(Protocol):
         ...
 
     def stream(self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int) -> Iterator[Float[Tensor, "h w"]]: ...
+
+
+@runtime_checkable
+class ResumableDepthEstimator(DepthEstimator, Protocol):
+    """One that keeps what it has done in a folder, and goes on from what lies there to the same maps."""
+
+    def resume(
+        self, frames: Iterable[Float[Tensor, "3 h w"]], *, seed: int, work: Path
+    ) -> Iterator[Float[Tensor, "h w"]]:
+        """As `stream`. What lies in `work` must be of the same frames, seed and fingerprint."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Changes with whatever decides the maps, but for the code."""
+        ...
 
 
 @runtime_checkable
