@@ -20,7 +20,7 @@ def work_folder(out: Path, *decisive: str) -> Iterator[Path]:
     """`out/work/<hash>` of all that decides the result: `decisive` and the code of this package.
 
     It is removed when the block ends well, and with bad input, which no second attempt makes better; anything else
-    leaves it, above all a kill or a full disk. Work of other settings is removed at once: a changed setting starts anew.
+    leaves it, above all a kill or a full disk. Work of other settings is removed: a changed one starts anew.
     """
     key = hashlib.sha256("\n".join([*decisive, code_hash()]).encode()).hexdigest()[:16]
     folder = out / WORK / key
