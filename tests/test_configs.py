@@ -1,5 +1,6 @@
 """Every shipped config composes and builds, and each small one takes a step."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from published_folders import write_depthcrafter, write_svd
 from turnaround.evaluation.benchmark import Benchmark
 from turnaround.run.build import build, build_value
 from turnaround.run.checkpoint import SHIPPED, load_network
+from turnaround.run.study import filled
 from turnaround.types import ClipSource, DepthBatch, InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -153,12 +155,26 @@ def test_each_benchmark_builds_once_its_data_have_a_place(name, cache):
             benchmark.source.ids()
 
 
-PIPELINES = {"depth": ["input=video.mp4"], "world": []}
+PIPELINES = {"depth": ["input=video.mp4"], "study": ["study=single_step"], "world": []}
 
 
 @pytest.mark.parametrize("name", options("pipeline"))
 def test_each_pipeline_builds(name):
     assert build(composed("run", f"pipeline={name}", *PIPELINES[name])).pipeline.run
+
+
+@pytest.mark.parametrize("name", options("study"))
+def test_each_arm_of_a_study_is_a_config_that_builds(name, cache, tmp_path):
+    study = build(composed("run", f"study={name}")).pipeline
+    assert study.arms
+    folders = {arm: tmp_path / arm for arm in study.arms}
+    for folder in folders.values():
+        shutil.copytree(SHIPPED[SHIPPED_NAME], folder / "checkpoints")
+    for arm in study.arms.values():
+        if arm.train is not None:
+            build(composed("train", cache, *study.train, *filled(arm.train, folders)))
+        config = composed("eval", cache, *study.eval, *filled(arm.eval, folders))
+        assert [method.name for method in build(config).methods] == ["ours"]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,8 @@ class DepthDiffusion:
         noise = torch.stack([frame_noise(shape, seed, start + i) for i in range(len(video))])
         before = None if known is None else known[None].to(self.device)
         latents = self.sampler.sample(self.network, condition, noise[None].to(self.device), before)
-        maps = self.network.decode_disparity(latents)[0].float().cpu()
+        # Networks learn disparity in [0, 1]: what lies outside is error, and would move the alignment most.
+        maps = self.network.decode_disparity(latents)[0].float().clamp(0, 1).cpu()
         return EstimatedWindow(
             start=start, seen=0 if known is None else len(known), maps=maps, latents=latents[0].cpu()
         )

@@ -42,8 +42,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     with _refused_by_the_system(path, temporary):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.open("xb").close()
+        mode = temporary.stat().st_mode
         try:
             yield temporary
+            temporary.chmod(mode)  # safetensors makes files that no other user may read
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

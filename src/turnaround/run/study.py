@@ -1,4 +1,4 @@
-"""A claim, the arms that decide it, and the table: trains and evaluates each arm by the commands a person would type."""
+"""A claim, the arms that decide it, and the table: each arm is trained and scored as a person would do it."""
 
 import re
 import subprocess
@@ -77,11 +77,11 @@ class Study:
         arm, folders = self.arms[name], {other: out / other / str(seed) / "train" for other in self.arms}
         checkpoint: list[str] = []
         if arm.train is not None:
-            self._job("train.py", [*self.train, *_filled(arm.train, folders)], seed, folders[name], "resume=auto")
+            self._job("train.py", [*self.train, *filled(arm.train, folders)], seed, folders[name], "resume=auto")
             checkpoint = [f"checkpoint={folders[name]}/checkpoints"]
         scored = out / name / str(seed) / "eval"
-        self._job("eval.py", [*self.eval, *checkpoint, *_filled(arm.eval, folders)], seed, scored)
-        return [row | {"method": name} for row in read_rows(scored / "rows.jsonl") if row["method"] == OURS]
+        self._job("eval.py", [*self.eval, *checkpoint, *filled(arm.eval, folders)], seed, scored)
+        return [Row(**{**row, "method": name}) for row in read_rows(scored / "rows.jsonl") if row["method"] == OURS]
 
     def _job(self, script: str, overrides: Sequence[str], seed: int, out: Path, *more: str) -> None:
         if (out / "metrics.json").is_file():  # a job's last file
@@ -94,7 +94,9 @@ class Study:
             raise InputError(out, expected=expected, found=f"exit code {found.returncode}", fix=fix)
 
 
-def _filled(overrides: Sequence[str], folders: Mapping[str, Path]) -> list[str]:
+def filled(overrides: Sequence[str], folders: Mapping[str, Path]) -> list[str]:
+    """`<name>` becomes the folder of the arm of that name."""
+
     def folder(found: re.Match) -> str:
         if found[1] not in folders:
             fix = "name an arm between the angle brackets"
