@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,9 +6,7 @@ import pytest
 from turnaround.run.study import Arm, Study, filled
 from turnaround.types import InputError
 
-ROOT = Path(__file__).parents[2]
 TINY_TRAINING = [
-    "net=svd_tiny",
     "sampler.height=16",
     "sampler.width=24",
     "sampler.frames=3",
@@ -22,7 +17,8 @@ TINY_TRAINING = [
     "trainer.max_steps=2",
     "trainer.val_check_interval=2",
 ]
-TINY_SCORING = ["sampler.height=16", "sampler.width=24", "inference.pixels=384"]
+TINY_SCORING = ["sampler.height=16", "sampler.width=24", "sampler.frames=3"]
+SHORT = ["inference.pixels=384", "inference.window=3", "inference.overlap=1"]
 
 
 def test_arms_stand_for_their_folders():
@@ -42,31 +38,49 @@ def test_a_baseline_that_is_no_arm_is_refused():
 
 
 @pytest.mark.slow
-def test_a_study_trains_scores_and_prints_its_table_and_does_nothing_twice(tmp_path):
-    arms = ["single_step_e2e", "five_steps"]
-    command = [
-        *(sys.executable, str(ROOT / "run.py"), "study=single_step", f"out={tmp_path}/study", "frames=3", "clips=2"),
-        f"pipeline.train=[logger=none,cache={tmp_path}/cache,{','.join(TINY_TRAINING)}]",
-        "pipeline.eval=[logger=none,'methods=[${inference}]','baselines=[]',baseline=null,benchmark.source.count=2,"
-        f"sampler.frames=3,cache={tmp_path}/cache,{','.join(TINY_SCORING)}]".replace("$", r"\$"),
-        "~pipeline.arms.single_step_latent",
-        "pipeline.arms.five_steps.eval=[inference=euler,inference.window=3,inference.overlap=1]",
-        "pipeline.arms.single_step_e2e.eval=[inference=single_step,inference.window=3,inference.overlap=1]",
-    ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+def test_a_study_trains_scores_and_compares_and_does_nothing_twice(tmp_path, capfd, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    study = Study(
+        claim="one step is as good as five",
+        decides=["abs_rel"],
+        baseline="five_steps",
+        train=["logger=none", f"cache={tmp_path}/cache", *TINY_TRAINING],
+        eval=[
+            "logger=none",
+            f"cache={tmp_path}/cache",
+            "benchmark.source.count=2",
+            "baselines=[]",
+            "baseline=null",
+            *TINY_SCORING,
+        ],
+        arms={
+            "five_steps": Arm(
+                train=["net=svd_tiny", "objective=diffusion", "inference=euler", *SHORT],
+                eval=["inference=euler", *SHORT],
+            ),
+            "single_step": Arm(train=["net=svd_tiny", *SHORT], eval=SHORT),
+            "longer": Arm(train=["net=checkpoint", "checkpoint=<single_step>/checkpoints", *SHORT], eval=SHORT),
+        },
+        seeds=[0],
+    )
+    metrics = study.run(tmp_path / "out")
+    said = capfd.readouterr().err
+    assert "one step is as good as five\ndecided by: abs_rel" in said
+    assert said.count("$ ") == 6  # three trainings, three evaluations
+    assert set(metrics) == {f"{arm}/abs_rel" for arm in study.arms}
+    table = (tmp_path / "out" / "table.md").read_text()
+    assert all(arm in table for arm in study.arms)
+    started = json.loads((tmp_path / "out" / "longer" / "0" / "train" / "record.json").read_text())
+    assert [notice["name"] for notice in started["weights"]] == ["checkpoints"]
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("metrics.json")}
+    assert study.run(tmp_path / "out") == metrics
+    assert capfd.readouterr().err.count("$ ") == 0
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("metrics.json")}
 
-    def run() -> str:
-        found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
-        assert found.returncode == 0, found.stderr
-        return found.stderr
 
-    said = run()
-    assert "decided by: abs_rel, tae" in said
-    assert said.count("$ ") == 4  # two trainings, two evaluations
-    metrics = json.loads((tmp_path / "study" / "metrics.json").read_text())
-    assert set(metrics) == {f"{arm}/{metric}" for arm in arms for metric in ("abs_rel", "tae")}
-    table = (tmp_path / "study" / "table.md").read_text()
-    assert all(arm in table for arm in arms)
-    first = {path: path.stat().st_mtime_ns for arm in arms for path in (tmp_path / "study" / arm).rglob("*")}
-    assert run().count("$ ") == 0
-    assert first == {path: path.stat().st_mtime_ns for arm in arms for path in (tmp_path / "study" / arm).rglob("*")}
+@pytest.mark.slow
+def test_a_study_stops_at_a_job_that_fails(tmp_path):
+    arms = {"one": Arm(eval=["checkpoint=nowhere"])}
+    study = Study(claim="", decides=[], arms=arms, baseline="one", train=[], eval=["logger=none"], seeds=[0])
+    with pytest.raises(InputError, match="expected a job that ends well, found exit code 2"):
+        study.run(tmp_path)
