@@ -12,7 +12,7 @@ from turnaround.geometry.stereo import depth_from_disparity, disparity_from_dept
 from turnaround.render.shade import Light
 from turnaround.render.shapes import Shape
 from turnaround.render.texture import LATTICE, Pattern, Texture
-from turnaround.scenes.observe import at_frame, color, flow, observe, surface, track
+from turnaround.scenes.observe import color, flow, observe, surface, track
 from turnaround.scenes.sample import WorldSampler
 from turnaround.scenes.world import Body, Motion, Scene, World
 from turnaround.types import Pinhole
@@ -172,7 +172,7 @@ def test_flow_carries_points_with_their_bodies(all_worlds):
     for scene, observation, source, target, pixels, _ in all_landings(all_worlds):
         points = points_of(observation, scene)[source]
         there = carry(scene, points, observation.ids[source].flatten(), source, target)
-        expected, z = project(there[None], at_frame(scene.camera, target))
+        expected, z = project(there[None], scene.camera.at(target))
         front = z[0] > 0.1  # nearer or behind, a pixel means little
         torch.testing.assert_close(pixels[front], expected[0, front], rtol=1e-6, atol=1e-4)
         moved_most = max(moved_most, float((there - points).norm(dim=1).max()))
@@ -200,7 +200,7 @@ def test_flow_there_and_back_returns(met):
 
 def test_visible_is_what_a_ray_through_the_landing_position_meets(met):
     for scene, observation, source, target, pixels, visible, tracks in met:
-        camera = at_frame(scene.camera, target)
+        camera = scene.camera.at(target)
         points = carry(scene, points_of(observation, scene)[source], observation.ids[source].flatten(), source, target)
         z = project(points[None], camera)[1][0]
         inside = in_image(pixels, HEIGHT, WIDTH) & (z > 0)
@@ -232,7 +232,7 @@ def test_what_is_called_visible_agrees_with_the_depth_of_the_other_frame(all_wor
     near, far = [], []
     for scene, observation, source, target, pixels, visible in all_landings(all_worlds):
         points = carry(scene, points_of(observation, scene)[source], observation.ids[source].flatten(), source, target)
-        z = project(points[None], at_frame(scene.camera, target))[1][0]
+        z = project(points[None], scene.camera.at(target))[1][0]
         smooth, _ = interior(observation.ids[target], pixels)
         smooth &= z > 0
         behind = z * lookup(1 / observation.depth[target][None], pixels)[:, 0]  # 1 on the surface, more behind it
@@ -249,7 +249,7 @@ def test_nothing_outside_the_image_or_behind_the_camera_is_visible(all_worlds):
     outside = 0
     for scene, observation, source, target, pixels, visible in all_landings(all_worlds):
         points = carry(scene, points_of(observation, scene)[source], observation.ids[source].flatten(), source, target)
-        z = project(points[None], at_frame(scene.camera, target))[1][0]
+        z = project(points[None], scene.camera.at(target))[1][0]
         gone = ~in_image(pixels, HEIGHT, WIDTH) | (z <= 0)
         assert not visible[gone].any()
         outside += int(gone.sum())
@@ -541,7 +541,7 @@ BASELINE = 0.2
 
 def rig(scene):
     """A still two-frame scene whose first frame is the left eye and whose second is the right."""
-    left = at_frame(scene.camera, 0)
+    left = scene.camera.at(0)
     right = right_camera(left, BASELINE)
     both = dataclasses.replace(
         left,

@@ -176,21 +176,12 @@ def _carry(world: World, hits: Hits, points: Float[Tensor, "3 r"], source: int, 
 
 def _view(scene: Scene, points: Float[Tensor, "3 r"], frame: int):
     """Pixels [r, 2] of world points in a frame, and whether they are seen."""
-    camera = at_frame(scene.camera, frame)
+    camera = scene.camera.at(frame)
     world = points.T[None]
     pixels, depth = project(world, camera) if isinstance(camera, Pinhole) else project_equirectangular(world, camera)
     eye = camera.world_from_cam[0, :3, 3:]
     inside = in_image(pixels[0], camera.height, camera.width) & (depth[0] > 0)
     return pixels[0], inside & sees(scene.world.solids(frame), eye, points)
-
-
-def at_frame(camera: Camera, frame: int) -> Camera:
-    """The camera of one frame."""
-    pose = camera.world_from_cam[frame : frame + 1]
-    if isinstance(camera, Pinhole):
-        k = camera.intrinsics[frame : frame + 1]
-        return Pinhole(world_from_cam=pose, intrinsics=k, height=camera.height, width=camera.width)
-    return type(camera)(world_from_cam=pose, height=camera.height, width=camera.width)
 
 
 def _stack(flows: list[Flow], camera: Camera) -> Flow:
