@@ -121,6 +121,7 @@ def main(root: Path, out: Path) -> None:
         min_depth=0.1,
         max_depth=80.0,
         alignment="disparity_affine",
+        pooling="frames",
         metrics=[AbsRel(), Delta(power=1)],
         temporal_metrics=[TemporalAlignmentError(tolerance=0.05)],
     )

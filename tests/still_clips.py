@@ -47,6 +47,7 @@ def make_benchmark(source, **changes):
         "min_depth": 0.1,
         "max_depth": 50.0,
         "alignment": None,
+        "pooling": "frames",
         "metrics": [AbsRel(), Rmse(), Delta(power=1)],
         "temporal_metrics": [TemporalAlignmentError(tolerance=0.02)],
     }

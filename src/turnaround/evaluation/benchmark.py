@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from turnaround.geometry.align import Alignment
-from turnaround.metrics.base import DepthMetric, TemporalMetric
+from turnaround.metrics.base import DepthMetric, PixelMetric, Pooling, TemporalMetric
 from turnaround.types import ClipSource, InputError
 
 
@@ -15,6 +16,7 @@ class Benchmark:
 
     A pixel is valid where min_depth < truth < max_depth (metres); predictions are clipped to that range. alignment: the
     one `geometry.align.Alignment` for all methods, or None for the tightest that each prediction's kind allows.
+    pooling: over what `metrics` take their mean, a `metrics.base.Pooling`; "pixels" needs each to be a `PixelMetric`.
     temporal_metrics are computed for the clips whose cameras are known exactly, that is, present.
     root: the folder of the data, for a config's `source` to interpolate; None where it needs none.
     """
@@ -24,25 +26,25 @@ class Benchmark:
     min_depth: float
     max_depth: float
     alignment: str | None
+    pooling: str
     metrics: Sequence[DepthMetric]
     temporal_metrics: Sequence[TemporalMetric]
     root: str | None = None
 
     def __post_init__(self):
         if not 0 < self.min_depth < self.max_depth:
-            raise InputError(
-                f"benchmark {self.name}",
-                expected="0 < min_depth < max_depth",
-                found=f"min_depth {self.min_depth}, max_depth {self.max_depth}",
-                fix="correct the benchmark's config",
-            )
+            self._refuse("0 < min_depth < max_depth", f"min_depth {self.min_depth}, max_depth {self.max_depth}")
         if self.alignment is not None and self.alignment not in set(Alignment):
-            raise InputError(
-                f"benchmark {self.name}",
-                expected=f"alignment to be null or one of {', '.join(Alignment)}",
-                found=self.alignment,
-                fix="correct the benchmark's config",
-            )
+            self._refuse(f"alignment to be null or one of {', '.join(Alignment)}", self.alignment)
+        if self.pooling not in set(Pooling):
+            self._refuse(f"pooling to be one of {', '.join(Pooling)}", self.pooling)
+        bound = [metric.name for metric in self.metrics if not isinstance(metric, PixelMetric)]
+        if self.pooling == Pooling.PIXELS and bound:
+            self._refuse("metrics of single pixels, to pool them", ", ".join(bound))
+
+    def _refuse(self, expected: str, found: str) -> NoReturn:
+        fix = "correct the benchmark's config"
+        raise InputError(f"benchmark {self.name}", expected=expected, found=found, fix=fix)
 
 
 def prediction_path(folder: Path, item: str) -> Path:

@@ -15,6 +15,7 @@ from turnaround.evaluation.predict import read_prediction_meta
 from turnaround.geometry.align import Alignment, align_to_depth, lawful_alignment
 from turnaround.io.atomic import atomic_file
 from turnaround.io.depth import read_depth_npz
+from turnaround.metrics.base import Pooling
 from turnaround.types import Clip, DepthKind, DepthVideo, InputError, Pinhole
 
 RESULTS = "results_"  # DepthCrafter's benchmark writes results_<set>/, whatever the method
@@ -53,8 +54,9 @@ def score_prediction(
     """Metrics and meta of one prediction; `path` is for messages.
 
     Another height or width is resized bilinearly to the truth's. Another number of frames leaves all metrics None, and
-    meta["invalid"] says so. Frames without valid truth are not counted: meta["frames_dropped"]. meta["sources"]: where
-    the clip came from, if it says so.
+    meta["invalid"] says so. Frames without valid truth are not counted: meta["frames_dropped"]. meta["pixels"]: of how
+    many pixels the clip's mean is, where the protocol pools them. meta["sources"]: where the clip came from, if it says
+    so.
     """
     truth, valid = _truth(benchmark, clip)
     cameras = clip.cameras if isinstance(clip.cameras, Pinhole) else None
@@ -66,6 +68,9 @@ def score_prediction(
         "frames": len(truth),
         "frames_dropped": int((~valid.flatten(1).any(1)).sum()),
     }
+    pooling = Pooling(benchmark.pooling)
+    if pooling is Pooling.PIXELS:
+        meta["pixels"] = int(valid.sum())
     if clip.sources:
         meta["sources"] = dict(clip.sources)
     if len(prediction.values) != len(truth):
@@ -76,7 +81,8 @@ def score_prediction(
         prediction = _resize(prediction, *truth.shape[1:])
 
     depth = align_to_depth(prediction, truth, valid, benchmark.min_depth, benchmark.max_depth, alignment)
-    averages = [metric(depth, truth, valid) for metric in benchmark.metrics]
+    arranged = [pooling.arrange(maps) for maps in (depth, truth, valid)]
+    averages = [metric(*arranged) for metric in benchmark.metrics]
     if cameras:
         averages += [metric(depth, truth, valid, cameras) for metric in benchmark.temporal_metrics]
     return {name: _number(average.value) for name, average in zip(names, averages, strict=True)}, meta
