@@ -50,6 +50,7 @@ def make_benchmark(source, **changes):
         "pooling": "frames",
         "metrics": [AbsRel(), Rmse(), Delta(power=1)],
         "temporal_metrics": [TemporalAlignmentError(tolerance=0.02)],
+        "flow_metrics": [],
     }
     return Benchmark(**(settings | changes))
 

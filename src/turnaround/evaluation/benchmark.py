@@ -3,11 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol, runtime_checkable
 
 from turnaround.geometry.align import Alignment
-from turnaround.metrics.base import DepthMetric, PixelMetric, Pooling, TemporalMetric
-from turnaround.types import ClipSource, InputError
+from turnaround.metrics.base import DepthMetric, FlowMetric, PixelMetric, Pooling, TemporalMetric
+from turnaround.types import ClipSource, Flow, InputError
+
+
+@runtime_checkable
+class FlowSource(ClipSource, Protocol):
+    """A `ClipSource` that knows how the pixels of its clips move, bodies and camera, whose depth has the video's size.
+
+    Depth and cameras alone do not tell: their flow is that of a scene at rest (`geometry.flow.static_flow`).
+    """
+
+    def backward_flow(self, id: str) -> Flow | None:
+        """From frame i + 1 to i, one entry per pair; None where it is not known of this clip."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +29,8 @@ class Benchmark:
     A pixel is valid where min_depth < truth < max_depth (metres); predictions are clipped to that range. alignment: the
     one `geometry.align.Alignment` for all methods, or None for the tightest that each prediction's kind allows.
     pooling: over what `metrics` take their mean, a `metrics.base.Pooling`; "pixels" needs each to be a `PixelMetric`.
-    temporal_metrics are computed for the clips whose cameras are known exactly, that is, present.
+    temporal_metrics are computed for the clips whose cameras are known exactly, that is, present. flow_metrics are
+    computed for the clips whose flow the source knows (`FlowSource`); rows of others hold None and say why.
     root: the folder of the data, for a config's `source` to interpolate; None where it needs none.
     """
 
@@ -29,6 +42,7 @@ class Benchmark:
     pooling: str
     metrics: Sequence[DepthMetric]
     temporal_metrics: Sequence[TemporalMetric]
+    flow_metrics: Sequence[FlowMetric]
     root: str | None = None
 
     def __post_init__(self):

@@ -50,7 +50,7 @@ def observe(scene: Scene, *, samples: int = 2) -> Observation:
         normals=torch.stack([s.normals for s in surfaces]),
         ids=torch.stack([s.ids for s in surfaces]),
         forward=_stack([flow(scene, frame, frame + 1) for frame in frames[:-1]], scene.camera),
-        backward=_stack([flow(scene, frame + 1, frame) for frame in frames[:-1]], scene.camera),
+        backward=backward_flow(scene),
     )
 
 
@@ -105,6 +105,11 @@ def flow(scene: Scene, source: int, target: int) -> Flow:
     return Flow(
         pixels=(pixels.reshape(*size, 2) - grid).movedim(-1, 0).float()[None], visible=visible.reshape(size)[None]
     )
+
+
+def backward_flow(scene: Scene) -> Flow:
+    """From each frame but the first to the one before."""
+    return _stack([flow(scene, frame + 1, frame) for frame in range(len(scene.camera) - 1)], scene.camera)
 
 
 def track(scene: Scene, pixels: Float[Tensor, "n 2"], *, frame: int) -> Tracks:
