@@ -1,10 +1,20 @@
-"""A disk that is full, for the writers."""
+"""A small video, and a disk that is full, for the writers."""
 
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import pytest
+from small_videos import noise
+
+from turnaround.io.video import write_video
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / "clip.mp4"
+    write_video(path, noise(12, 32, 48), fps=24.0)
+    return path
 
 
 @pytest.fixture

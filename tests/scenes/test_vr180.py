@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from turnaround.geometry.projection import camera_rays, pixel_grid, project, project_equirectangular
-from turnaround.scenes.observe import at_frame, color, film, film_vr180, flow, observe, surface, track
+from turnaround.scenes.observe import color, film, film_vr180, flow, observe, surface, track
 from turnaround.scenes.sample import WorldSampler
 from turnaround.types import Equirectangular180
 
@@ -45,7 +45,7 @@ def test_a_pinhole_sees_the_points_of_the_half_sphere(worlds):
         half = scene.vr180(SIZE)
         for frame in range(FRAMES):
             points = points_of(half, frame, surface(half, frame).depth)
-            pixels, z = project(points[None], at_frame(scene.camera, frame))
+            pixels, z = project(points[None], scene.camera.at(frame))
             inside = (z[0] > 0) & (pixels[0] >= 0).all(dim=1) & (pixels[0] < torch.tensor([24.0, 16.0])).all(dim=1)
             assert inside.sum() > 30
             seen = track(scene, pixels[0, inside], frame=frame).world[frame].double()
@@ -70,7 +70,7 @@ def test_flow_is_the_difference_of_projections_and_agrees_with_tracks(worlds):
         landing = centres() + moved.pixels[0].double().flatten(1).T
         torch.testing.assert_close(tracks.pixels[1].double(), landing, rtol=1e-5, atol=1e-5)
         assert torch.equal(tracks.visible[1], moved.visible.flatten())
-        expected, distance = project_equirectangular(tracks.world[1, None].double(), at_frame(half.camera, 1))
+        expected, distance = project_equirectangular(tracks.world[1, None].double(), half.camera.at(1))
         away = distance[0] > 0.3
         torch.testing.assert_close(landing[away], expected[0, away], rtol=0, atol=1e-3)  # tracks are float32
         assert moved.visible.float().mean() > 0.5
@@ -100,7 +100,7 @@ def test_the_right_eye_sees_what_its_own_projection_says(worlds):
             right.camera.world_from_cam[0, :3, 3] - pose[:3, 3], BASELINE * pose[:3, 0], rtol=0, atol=1e-12
         )
         points = points_of(left, 0, surface(left, 0).depth)
-        pixels, distance = project_equirectangular(points[None], at_frame(right.camera, 0))
+        pixels, distance = project_equirectangular(points[None], right.camera.at(0))
         inside = (pixels[0] >= 0).all(dim=1) & (pixels[0] < SIZE).all(dim=1)
         met = track(right, pixels[0, inside], frame=0).world[0].double()
         gap = (met - right.camera.world_from_cam[0, :3, 3]).norm(dim=1) - distance[0, inside]

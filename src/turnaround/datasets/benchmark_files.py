@@ -12,6 +12,7 @@ from torch import Tensor
 
 from turnaround.io.existing import existing_file
 from turnaround.io.image import MAX_SIDE, read_png16
+from turnaround.io.npz import opened_array
 from turnaround.types import InputError
 
 MAX_TEXT = 2**24  # bytes; the longest list, NYUv2's, has 67 kB
@@ -119,25 +120,16 @@ def read_prepared_depth(path: Path, *, frames: int) -> tuple[Float[Tensor, "t h 
     The file is an .npz whose key `disparity` holds depth [t 1 h w]; what is not finite and positive is unknown.
     """
     existing_file(path, expected="an .npz of true depth")
+    fix = "prepare it with DepthCrafter's scripts"
     try:
-        with zipfile.ZipFile(path) as archive:
-            keys = [name.removesuffix(".npy") for name in archive.namelist()]
-            if PREPARED_KEY not in keys:
-                found, fix = ", ".join(keys) or "none", "prepare it with DepthCrafter's scripts"
-                raise InputError(path, expected=f"the key {PREPARED_KEY!r}", found=found, fix=fix)
-            with archive.open(f"{PREPARED_KEY}.npy") as entry:
-                version = np.lib.format.read_magic(entry)
-                header = (
-                    np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-                )
-                shape, column_major, dtype = header(entry)
-                if len(shape) != 4 or shape[1] != 1 or min(shape) < 1 or dtype.kind != "f" or column_major:
-                    expected = f"floating-point {PREPARED_KEY} [t 1 h w], row by row"
-                    found, fix = f"{dtype} {list(shape)}", "prepare it with DepthCrafter's scripts"
-                    raise InputError(path, expected=expected, found=found, fix=fix)
-                kept = (min(frames, shape[0]), *shape[2:])
-                require_bounded(path, *kept)
-                data = entry.read(math.prod(kept) * dtype.itemsize)
+        with zipfile.ZipFile(path) as archive, opened_array(path, archive, PREPARED_KEY, fix=fix) as (header, entry):
+            shape, dtype = header.shape, header.dtype
+            if len(shape) != 4 or shape[1] != 1 or min(shape) < 1 or dtype.kind != "f" or header.column_major:
+                expected = f"floating-point {PREPARED_KEY} [t 1 h w], row by row"
+                raise InputError(path, expected=expected, found=f"{dtype} {list(shape)}", fix=fix)
+            kept = (min(frames, shape[0]), *shape[2:])
+            require_bounded(path, *kept)
+            data = entry.read(math.prod(kept) * dtype.itemsize)
         values = np.frombuffer(data, dtype).reshape(kept).astype(np.float32)
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, OSError) as error:
         found = f"a damaged or foreign file ({error})"

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from turnaround.io.atomic import atomic_file
-from turnaround.scenes.observe import film, surface
+from turnaround.scenes.observe import backward_flow, film, surface
 from turnaround.scenes.sample import VERSION, WorldSampler
-from turnaround.types import Clip, DepthKind, DepthVideo, Pinhole
+from turnaround.types import Clip, DepthKind, DepthVideo, Flow, Pinhole
 
 
 class ProceduralClips:
@@ -46,6 +46,10 @@ class ProceduralClips:
             depth=DepthVideo(values=arrays["depth"], kind=DepthKind.METRIC),
             sources=dict.fromkeys(("video", "cameras", "depth"), f"procedural/{int(id)}"),
         )
+
+    def backward_flow(self, id: str) -> Flow:
+        """Exact. It is not kept with the clip, of whose size it would be, since few ask for it."""
+        return backward_flow(self.sampler(int(id)))
 
     def _render(self, seed: int, path: Path) -> None:
         scene = self.sampler(seed)

@@ -3,10 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn, Protocol, runtime_checkable
 
 from turnaround.geometry.align import Alignment
-from turnaround.metrics.base import DepthMetric, TemporalMetric
-from turnaround.types import ClipSource, InputError
+from turnaround.metrics.base import DepthMetric, FlowMetric, PixelMetric, Pooling, TemporalMetric
+from turnaround.types import ClipSource, Flow, InputError
+
+
+@runtime_checkable
+class FlowSource(ClipSource, Protocol):
+    """A `ClipSource` that knows how the pixels of its clips move, bodies and camera, whose depth has the video's size.
+
+    Depth and cameras alone do not tell: their flow is that of a scene at rest (`geometry.flow.static_flow`).
+    """
+
+    def backward_flow(self, id: str) -> Flow | None:
+        """From frame i + 1 to i, one entry per pair; None where it is not known of this clip."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +28,9 @@ class Benchmark:
 
     A pixel is valid where min_depth < truth < max_depth (metres); predictions are clipped to that range. alignment: the
     one `geometry.align.Alignment` for all methods, or None for the tightest that each prediction's kind allows.
-    temporal_metrics are computed for the clips whose cameras are known exactly, that is, present.
+    pooling: over what `metrics` take their mean, a `metrics.base.Pooling`; "pixels" needs each to be a `PixelMetric`.
+    temporal_metrics are computed for the clips whose cameras are known exactly, that is, present. flow_metrics are
+    computed for the clips whose flow the source knows (`FlowSource`); rows of others hold None and say why.
     root: the folder of the data, for a config's `source` to interpolate; None where it needs none.
     """
 
@@ -24,25 +39,26 @@ class Benchmark:
     min_depth: float
     max_depth: float
     alignment: str | None
+    pooling: str
     metrics: Sequence[DepthMetric]
     temporal_metrics: Sequence[TemporalMetric]
+    flow_metrics: Sequence[FlowMetric]
     root: str | None = None
 
     def __post_init__(self):
         if not 0 < self.min_depth < self.max_depth:
-            raise InputError(
-                f"benchmark {self.name}",
-                expected="0 < min_depth < max_depth",
-                found=f"min_depth {self.min_depth}, max_depth {self.max_depth}",
-                fix="correct the benchmark's config",
-            )
+            self._refuse("0 < min_depth < max_depth", f"min_depth {self.min_depth}, max_depth {self.max_depth}")
         if self.alignment is not None and self.alignment not in set(Alignment):
-            raise InputError(
-                f"benchmark {self.name}",
-                expected=f"alignment to be null or one of {', '.join(Alignment)}",
-                found=self.alignment,
-                fix="correct the benchmark's config",
-            )
+            self._refuse(f"alignment to be null or one of {', '.join(Alignment)}", self.alignment)
+        if self.pooling not in set(Pooling):
+            self._refuse(f"pooling to be one of {', '.join(Pooling)}", self.pooling)
+        bound = [metric.name for metric in self.metrics if not isinstance(metric, PixelMetric)]
+        if self.pooling == Pooling.PIXELS and bound:
+            self._refuse("metrics of single pixels, to pool them", ", ".join(bound))
+
+    def _refuse(self, expected: str, found: str) -> NoReturn:
+        fix = "correct the benchmark's config"
+        raise InputError(f"benchmark {self.name}", expected=expected, found=found, fix=fix)
 
 
 def prediction_path(folder: Path, item: str) -> Path:

@@ -10,13 +10,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from turnaround.evaluation.benchmark import Benchmark, found_prediction
+from turnaround.evaluation.benchmark import Benchmark, FlowSource, found_prediction
 from turnaround.evaluation.predict import read_prediction_meta
 from turnaround.geometry.align import Alignment, align_to_depth, lawful_alignment
 from turnaround.io.atomic import atomic_file
 from turnaround.io.depth import read_depth_npz
-from turnaround.types import Clip, DepthKind, DepthVideo, InputError, Pinhole
+from turnaround.metrics.base import Average, Pooling
+from turnaround.types import Clip, DepthKind, DepthVideo, Flow, InputError, Pinhole
 
+NO_FLOW = "unknown: the source has none of this clip"
 RESULTS = "results_"  # DepthCrafter's benchmark writes results_<set>/, whatever the method
 
 
@@ -39,26 +41,25 @@ def score(benchmark: Benchmark, folder: Path, method: str | None = None) -> Iter
     """
     files = _prediction_files(benchmark, folder, method)
     for item in benchmark.source.ids():
-        clip = benchmark.source.clip(item)
+        clip, flow = benchmark.source.clip(item), _flow(benchmark, item)
         for name, paths in files.items():
             path = paths[item]
-            metrics, meta = score_prediction(benchmark, clip, read_depth_npz(path), path)
+            metrics, meta = score_prediction(benchmark, clip, read_depth_npz(path), path, flow)
             meta |= {key: value for key, value in read_prediction_meta(path).items() if key != "frames"}
             yield Row(benchmark=benchmark.name, item=item, method=name, metrics=metrics, meta=meta)
 
 
 def score_prediction(
-    benchmark: Benchmark, clip: Clip, prediction: DepthVideo, path: Path
+    benchmark: Benchmark, clip: Clip, prediction: DepthVideo, path: Path, flow: Flow | None = None
 ) -> tuple[dict[str, float | None], dict[str, Any]]:
-    """Metrics and meta of one prediction; `path` is for messages.
+    """Metrics and meta of one prediction; `path` is for messages. flow: backward, where it is known.
 
     Another height or width is resized bilinearly to the truth's. Another number of frames leaves all metrics None, and
-    meta["invalid"] says so. Frames without valid truth are not counted: meta["frames_dropped"]. meta["sources"]: where
-    the clip came from, if it says so.
+    meta["invalid"] says so. Frames without valid truth are not counted: meta["frames_dropped"]. meta["pixels"]: of how
+    many pixels the clip's mean is, where the protocol pools them. meta["flow"]: why metrics along it are None.
+    meta["sources"]: where the clip came from, if it says so.
     """
     truth, valid = _truth(benchmark, clip)
-    cameras = clip.cameras if isinstance(clip.cameras, Pinhole) else None
-    names = [metric.name for metric in (*benchmark.metrics, *(benchmark.temporal_metrics if cameras else ()))]
     alignment = _alignment(benchmark, prediction.kind, path)
     meta: dict[str, Any] = {
         "kind": str(prediction.kind),
@@ -66,20 +67,23 @@ def score_prediction(
         "frames": len(truth),
         "frames_dropped": int((~valid.flatten(1).any(1)).sum()),
     }
+    if benchmark.pooling == Pooling.PIXELS:
+        meta["pixels"] = int(valid.sum())
+    if benchmark.flow_metrics and flow is None:
+        meta["flow"] = NO_FLOW
     if clip.sources:
         meta["sources"] = dict(clip.sources)
+    nothing: dict[str, float | None] = dict.fromkeys(_names(benchmark, clip))
     if len(prediction.values) != len(truth):
         meta["invalid"] = f"{len(prediction.values)} frames predicted, the clip has {len(truth)}"
-        return dict.fromkeys(names), meta
+        return nothing, meta
     if prediction.values.shape != truth.shape:
         meta["resized_from"] = list(prediction.values.shape[1:])
         prediction = _resize(prediction, *truth.shape[1:])
 
     depth = align_to_depth(prediction, truth, valid, benchmark.min_depth, benchmark.max_depth, alignment)
-    averages = [metric(depth, truth, valid) for metric in benchmark.metrics]
-    if cameras:
-        averages += [metric(depth, truth, valid, cameras) for metric in benchmark.temporal_metrics]
-    return {name: _number(average.value) for name, average in zip(names, averages, strict=True)}, meta
+    averages = _averages(benchmark, clip, depth, truth, valid, flow)
+    return nothing | {name: _number(average.value) for name, average in averages.items()}, meta
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -150,6 +154,35 @@ def _truth(benchmark: Benchmark, clip: Clip) -> tuple[Float[Tensor, "t h w"], Bo
         )
     truth = clip.depth.values.double()
     return truth, (truth > benchmark.min_depth) & (truth < benchmark.max_depth)
+
+
+def _flow(benchmark: Benchmark, item: str) -> Flow | None:
+    source = benchmark.source
+    return source.backward_flow(item) if benchmark.flow_metrics and isinstance(source, FlowSource) else None
+
+
+def _names(benchmark: Benchmark, clip: Clip) -> list[str]:
+    temporal = benchmark.temporal_metrics if isinstance(clip.cameras, Pinhole) else ()
+    return [metric.name for metric in (*benchmark.metrics, *temporal, *benchmark.flow_metrics)]
+
+
+def _averages(
+    benchmark: Benchmark,
+    clip: Clip,
+    depth: Float[Tensor, "t h w"],
+    truth: Float[Tensor, "t h w"],
+    valid: Bool[Tensor, "t h w"],
+    flow: Flow | None,
+) -> dict[str, Average]:
+    """Of each metric for which all is known that it needs."""
+    pooling = Pooling(benchmark.pooling)
+    arranged = [pooling.arrange(maps) for maps in (depth, truth, valid)]
+    averages = {metric.name: metric(*arranged) for metric in benchmark.metrics}
+    if isinstance(cameras := clip.cameras, Pinhole):
+        averages |= {metric.name: metric(depth, truth, valid, cameras) for metric in benchmark.temporal_metrics}
+    if flow is not None:
+        averages |= {metric.name: metric(depth, truth, valid, clip.video, flow) for metric in benchmark.flow_metrics}
+    return averages
 
 
 def _alignment(benchmark: Benchmark, kind: DepthKind, path: Path) -> Alignment:

@@ -16,6 +16,7 @@ from torch import Tensor
 from turnaround.io.atomic import AtomicWriter, atomic_file, atomic_folder
 from turnaround.io.existing import existing_file
 from turnaround.io.image import encode_png16
+from turnaround.io.npz import opened_array
 from turnaround.types import DepthKind, DepthVideo, InputError
 
 MAX_BYTES = 2**34  # 16 GiB of one array: 1000 frames of 2048 x 2048
@@ -152,15 +153,8 @@ def _read_npz(path: Path, key: str, unstated: DepthKind | None) -> DepthVideo:
 
 def _read_array(path: Path, archive: zipfile.ZipFile, key: str, *, dtype_kind: str, dimensions: int) -> np.ndarray:
     """One array of the archive, once its header agrees with what is asked for and with what is there."""
-    keys = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    if key not in keys:
-        raise InputError(path, expected=f"the key {key!r}", found=", ".join(keys) or "none", fix="name the right key")
-    info = archive.getinfo(f"{key}.npy")
-    with archive.open(info) as entry:
-        version = np.lib.format.read_magic(entry)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(entry)
-        held = info.file_size - entry.tell()
+    with opened_array(path, archive, key, fix="name the right key") as (header, _):
+        shape, dtype, held = header.shape, header.dtype, header.held
     subject, size = f"{path}, key {key!r}", math.prod(shape) * dtype.itemsize
     if dtype.kind != dtype_kind or len(shape) != dimensions:
         asked = f"{dimensions} dimensions of {'floating-point numbers' if dtype_kind == 'f' else 'text'}"
@@ -171,5 +165,5 @@ def _read_array(path: Path, archive: zipfile.ZipFile, key: str, *, dtype_kind: s
         )
     if size != held:
         raise InputError(subject, expected=f"{size} bytes, {list(shape)}", found=str(held), fix="write it again")
-    with archive.open(info) as entry:
-        return np.lib.format.read_array(entry, allow_pickle=False)
+    with archive.open(f"{key}.npy") as whole:
+        return np.lib.format.read_array(whole, allow_pickle=False)

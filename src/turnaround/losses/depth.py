@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from turnaround.losses.base import masked_mean
+from turnaround.losses.base import known_pairs, masked_mean
 
 Maps = Float[Tensor, "b t h w"]
 Mask = Bool[Tensor, "b t h w"]
@@ -63,9 +63,8 @@ class SpatialGradient(DepthLoss):
             error = (aligned - truth)[..., ::step, ::step]
             known, level = valid[..., ::step, ::step], truth[..., ::step, ::step]
             for axis in (-1, -2):
-                pair = known.narrow(axis, 1, known.shape[axis] - 1) & known.narrow(axis, 0, known.shape[axis] - 1)
                 change = error.diff(dim=axis).abs() / level.narrow(axis, 1, level.shape[axis] - 1).clamp(min=1e-6)
-                total = total + masked_mean(change, pair)
+                total = total + masked_mean(change, known_pairs(known, axis))
         return total / (2 * self.scales)
 
 
@@ -77,7 +76,7 @@ class TemporalGradient(DepthLoss):
         if aligned.shape[1] == 1:
             return aligned.new_zeros(())
         change = (aligned - truth).diff(dim=1).abs() / truth[:, 1:].clamp(min=1e-6)
-        return masked_mean(change, valid[:, 1:] & valid[:, :-1])
+        return masked_mean(change, known_pairs(valid, 1))
 
 
 def normalize_sequence(inverse_depth: Maps, valid: Mask) -> Maps:

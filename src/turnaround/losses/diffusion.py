@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from turnaround.losses.base import masked_mean
+from turnaround.losses.base import known_pairs, masked_mean
 
 Latents = Float[Tensor, "b t d y x"]
 Mask = Bool[Tensor, "b t h w"]
@@ -25,8 +25,7 @@ def latent_differences(predicted: Latents, clean: Latents, valid: Mask) -> tuple
     error, known = predicted - clean, latent_mask(valid, clean.shape[-1])[:, :, None].expand_as(clean)
 
     def along(axis: int) -> Float[Tensor, ""]:
-        pairs = known.narrow(axis, 1, known.shape[axis] - 1) & known.narrow(axis, 0, known.shape[axis] - 1)
-        return masked_mean(error.diff(dim=axis).abs(), pairs)
+        return masked_mean(error.diff(dim=axis).abs(), known_pairs(known, axis))
 
     return (along(-1) + along(-2)) / 2, along(1)
 

@@ -2,18 +2,32 @@
 
 The order is DepthCrafter's (arXiv 2409.02095, evaluation code): mean over the valid pixels of a frame, then over the
 frames that have any, then over videos. A metric does the first two; the mean over videos is taken over its values.
+`Pooling` names the other order.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from turnaround.types import Flow, Pinhole, Video
+
+
+class Pooling(StrEnum):
+    """Over what a metric of pixels takes its mean."""
+
+    FRAMES = "frames"  # the valid pixels of a frame, then the frames that have any
+    PIXELS = "pixels"  # all valid pixels of the clip at once: MonST3R's evaluation and those made from it
+
+    def arrange(self, maps: Shaped[Tensor, "t h w"]) -> Shaped[Tensor, "f y w"]:
+        """The maps as the frames that a metric then takes apart: as they are, or all below one another as one."""
+        return maps if self is Pooling.FRAMES else maps.flatten(0, 1)[None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +56,22 @@ class DepthMetric(Protocol):
     def __call__(
         self, depth: Float[Tensor, "t h w"], truth: Float[Tensor, "t h w"], valid: Bool[Tensor, "t h w"]
     ) -> Average: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelMetric(ABC):
+    """A `DepthMetric` made of means over pixels: it does not see where they stand, so `Pooling` may rearrange them."""
+
+    @abstractmethod
+    def of_frames(
+        self, depth: Float[Tensor, "t h w"], truth: Float[Tensor, "t h w"], valid: Bool[Tensor, "t h w"]
+    ) -> Float[Tensor, "t"]:
+        """The value of each frame, from maps in float64; anything where no pixel is valid."""
+
+    def __call__(
+        self, depth: Float[Tensor, "t h w"], truth: Float[Tensor, "t h w"], valid: Bool[Tensor, "t h w"]
+    ) -> Average:
+        return average_over_frames(self.of_frames(depth.double(), truth.double(), valid), valid)
 
 
 @runtime_checkable

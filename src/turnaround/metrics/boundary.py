@@ -8,6 +8,7 @@ Counts are summed over the four directions, as the paper writes them. The releas
 over directions instead and gives 0 to a direction without contours, so its values are lower on simple scenes.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -36,16 +37,10 @@ class BoundaryF1:
     name = "boundary_f1"
 
     def __call__(self, depth: Maps, truth: Maps, valid: Masks) -> Average:
-        return average_of([self._frame(*frame) for frame in zip(depth.double(), truth.double(), valid, strict=True)])
-
-    def _frame(self, depth: Frame, truth: Frame, valid: Mask) -> float | None:
-        predicted, true = _ratios(depth, valid), _ratios(truth, valid)
-        scores = []
-        for threshold in THRESHOLDS:
-            contours = [(p > threshold, t > threshold) for p, t in zip(predicted, true, strict=True)]
-            hits, found, wanted = _counts(contours)
-            scores.append((threshold, 2 * hits, found + wanted))
-        return _weighted(scores)
+        frames = _counts(depth, truth, valid, torch.gt)
+        return average_of(
+            [_weighted([(2 * hits, found + wanted) for hits, found, wanted in frame]) for frame in frames]
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,16 +56,8 @@ class BoundaryRecall:
     name = "boundary_recall"
 
     def __call__(self, depth: Maps, truth: Maps, valid: Masks) -> Average:
-        return average_of([self._frame(*frame) for frame in zip(depth.double(), truth.double(), valid, strict=True)])
-
-    def _frame(self, depth: Frame, truth: Frame, valid: Mask) -> float | None:
-        predicted, true = _ratios(depth, valid), _ratios(truth, valid)
-        scores = []
-        for threshold in THRESHOLDS:
-            contours = [(thinned(p, threshold), thinned(t, threshold)) for p, t in zip(predicted, true, strict=True)]
-            hits, _, wanted = _counts(contours)
-            scores.append((threshold, hits, wanted))
-        return _weighted(scores)
+        frames = _counts(depth, truth, valid, thinned)
+        return average_of([_weighted([(hits, wanted) for hits, _, wanted in frame]) for frame in frames])
 
 
 def thinned(ratios: Ratios, threshold: float) -> Bool[Tensor, "lines pairs"]:
@@ -88,6 +75,20 @@ def thinned(ratios: Ratios, threshold: float) -> Bool[Tensor, "lines pairs"]:
     return torch.zeros_like(above).flatten().index_fill(0, first, True).view_as(above)
 
 
+def _counts(
+    depth: Maps, truth: Maps, valid: Masks, contours: Callable[[Ratios, float], Bool[Tensor, "lines pairs"]]
+) -> Iterator[list[tuple[int, int, int]]]:
+    """Of each frame, at each threshold, how many contours are in both maps, in the prediction, in the truth."""
+    for found, true, known in zip(depth.double(), truth.double(), valid, strict=True):
+        directions = list(zip(_ratios(found, known), _ratios(true, known), strict=True))
+        yield [_count([(contours(f, limit), contours(t, limit)) for f, t in directions]) for limit in THRESHOLDS]
+
+
+def _count(contours: list[tuple[Tensor, Tensor]]) -> tuple[int, int, int]:
+    hits = sum(int((predicted & true).sum()) for predicted, true in contours)
+    return hits, sum(int(p.sum()) for p, _ in contours), sum(int(t.sum()) for _, t in contours)
+
+
 def _ratios(depth: Frame, valid: Mask) -> list[Ratios]:
     """d(j) / d(i) in the four directions, 0 where either pixel is not valid."""
     ratios = []
@@ -98,13 +99,7 @@ def _ratios(depth: Frame, valid: Mask) -> list[Ratios]:
     return ratios
 
 
-def _counts(contours: list[tuple[Tensor, Tensor]]) -> tuple[int, int, int]:
-    """How many contours are in both, in the prediction, in the truth."""
-    hits = sum(int((predicted & true).sum()) for predicted, true in contours)
-    return hits, sum(int(p.sum()) for p, _ in contours), sum(int(t.sum()) for _, t in contours)
-
-
-def _weighted(scores: list[tuple[float, int, int]]) -> float | None:
-    """Mean of numerator / denominator with the given weights, over those that have a denominator."""
-    counted = [(weight, hits / total) for weight, hits, total in scores if total]
+def _weighted(shares: list[tuple[int, int]]) -> float | None:
+    """Mean of numerator / denominator over the thresholds that have a denominator; each weighs its own value."""
+    counted = [(weight, hits / total) for weight, (hits, total) in zip(THRESHOLDS, shares, strict=True) if total]
     return sum(w * share for w, share in counted) / sum(w for w, _ in counted) if counted else None

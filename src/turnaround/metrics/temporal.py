@@ -111,9 +111,7 @@ class TemporalAlignmentErrorPublished:
         return Average(sum=100 * sum(errors, 0.0), count=len(errors))
 
     def _error(self, depth: Maps, cameras: Pinhole, source: int, target: int) -> float:
-        carried = splat_last(
-            *_carry(depth[source], _single(cameras, source), _single(cameras, target)), *depth.shape[1:]
-        )
+        carried = splat_last(*_carry(depth[source], cameras.at(source), cameras.at(target)), *depth.shape[1:])
         landed = (carried > 0) & (depth[target] > 0)
         found = depth[target][landed]
         return _mean((carried[landed] - found).abs() / found) or 0.0
@@ -136,7 +134,7 @@ def _meet(
 ) -> tuple[Float[Tensor, "m"], Float[Tensor, "m"]]:
     """Carried and found depth of the pixels that count in one direction of one step, which bounds the memory."""
     height, width = depth.shape[1:]
-    cameras_at = [_single(cameras, frame) for frame in (source, target)]
+    cameras_at = [cameras.at(frame) for frame in (source, target)]
     pixels, z = _carry(truth[source], *cameras_at)
     index, inside = _pixel_index(pixels, z, height, width)
     found = truth[target].flatten()[index]
@@ -166,12 +164,3 @@ def _pixel_index(
     inside = in_image(pixels, height, width) & (z > 0)
     x, y = pixels.floor().unbind(-1)
     return torch.where(inside, y * width + x, 0).long(), inside
-
-
-def _single(cameras: Pinhole, frame: int) -> Pinhole:
-    return Pinhole(
-        world_from_cam=cameras.world_from_cam[frame : frame + 1],
-        intrinsics=cameras.intrinsics[frame : frame + 1],
-        height=cameras.height,
-        width=cameras.width,
-    )

@@ -68,13 +68,13 @@ def load_part(part: Part, dtype: torch.dtype) -> nn.Module:
     """
     network = _built(part)
     files = weight_files(part.folder, part.stem, half=dtype is not torch.float32)
-    shapes = {key: (file, shape) for file in files for key, shape in read_shapes(file).items()}
-    ignored = {key for key in shapes if key.endswith("position_ids")}  # older CLIP files hold them; they are constants
-    found = {key: shape for key, (_, shape) in shapes.items() if key not in ignored}
-    require_same_net(files[0] if len(files) == 1 else part.folder, found, network.state_dict())
+    shapes = {key: shape for file in files for key, shape in read_shapes(file).items()}
+    # Older CLIP files hold the constant position_ids.
+    shapes = {key: shape for key, shape in shapes.items() if not key.endswith("position_ids")}
+    require_same_net(files[0] if len(files) == 1 else part.folder, shapes, network.state_dict())
     tensors: dict[str, Tensor] = {}
     for file in files:
-        read = {key: tensor for key, tensor in read_tensors(file).items() if key not in ignored}
+        read = {key: tensor for key, tensor in read_tensors(file).items() if key in shapes}
         tensors |= {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in read.items()}
     network.load_state_dict(tensors, assign=True)
     return network.eval()
@@ -82,15 +82,11 @@ def load_part(part: Part, dtype: torch.dtype) -> nn.Module:
 
 def weight_files(folder: Path, stem: str, *, half: bool) -> list[Path]:
     """The safetensors of a part, whole or in shards. half: the variant fp16 comes before full precision, else after."""
-    variants = ("fp16", None) if half else (None, "fp16")
-    for variant in variants:
-        names = [f"{stem}.{variant}" if variant else stem]
-        for name in names:
-            if (folder / f"{name}.safetensors").is_file():
-                return [folder / f"{name}.safetensors"]
-        indices = [f"{names[0]}.safetensors.index.json"]
-        indices += [f"{stem}.safetensors.index.{variant}.json"] if variant else []
-        for index in indices:
+    for variant in (".fp16", "") if half else ("", ".fp16"):
+        whole = folder / f"{stem}{variant}.safetensors"
+        if whole.is_file():
+            return [whole]
+        for index in (f"{stem}{variant}.safetensors.index.json", f"{stem}.safetensors.index{variant}.json"):
             if (folder / index).is_file():
                 return _shards(folder / index)
     pickled = next(folder.glob("*.bin"), None)

@@ -1,10 +1,10 @@
 """Weights and training states on disk: safetensors with the net's config beside it; Lightning's file for resuming."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import yaml
@@ -28,24 +28,51 @@ SHIPPED_FOLDER = Path(__file__).resolve().parents[3] / "data" / "checkpoints"
 SHIPPED = {path.parent.name: path.parent for path in sorted(SHIPPED_FOLDER.glob(f"*/{WEIGHTS}"))}
 
 
+@runtime_checkable
+class Traced(Protocol):
+    """A network that knows where it came from.
+
+    weights: whose it started from, none where it was built new. architecture: the config that builds it, where it was
+    loaded; None where it was built from the config at hand.
+    """
+
+    weights: Sequence[WeightsNotice]
+    architecture: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What builds a network, and whose weights it started from."""
+
+    net: Mapping[str, Any]
+    weights: Sequence[WeightsNotice]
+
+
+def origin(network: nn.Module, net: Mapping[str, Any]) -> Origin:
+    """net: the config at hand. That of a loaded network only names a file, so its own `architecture` stands for it."""
+    if not isinstance(network, Traced):
+        return Origin(net=net, weights=())
+    return Origin(net=network.architecture or net, weights=network.weights)
+
+
 def save_weights(
     folder: Path,
     network: nn.Module,
     net: Mapping[str, Any],
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Writes `weights.safetensors` and `net.yaml`.
+    """Writes `net.yaml`, which builds the network, and `weights.safetensors`, which also says whose it started from.
 
-    net: the config the network was built from; that of a network loaded from a published folder is its own
-    `architecture`, and whose weights it started from is written down with it. dtype: what floating-point weights are
-    stored as (float16 halves what is shipped), else their own; they are loaded into the network's own type again.
+    net: the config at hand, as in `origin`. dtype: what floating-point weights are stored as (float16 halves what is
+    shipped), else their own; they are loaded into the network's own type again.
     """
+    source = origin(network, net)
     stored = {}
     for name, tensor in network.state_dict().items():
         kept = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
         stored[name] = tensor.detach().to("cpu", kept, copy=True).contiguous()  # tied weights must not share memory
-    write_text(folder / NET, yaml.safe_dump(dict(getattr(network, "architecture", None) or net), sort_keys=False))
-    notices = [asdict(notice) for notice in getattr(network, "weights", ())]
+    write_text(folder / NET, yaml.safe_dump(dict(source.net), sort_keys=False))
+    notices = [asdict(notice) for notice in source.weights]
     with atomic_file(folder / WEIGHTS) as temporary:
         try:
             # One entry: of several, the order in the file would be random, and with it its bytes.
@@ -68,12 +95,12 @@ def load_network(path: Path | str) -> nn.Module:
     net = _read_net(weights.with_name(NET))
     found = read_shapes(weights)
     with torch.random.fork_rng(devices=[]):  # first weights are drawn, and overwritten
-        network = build_value(net, str(weights.with_name(NET)))
+        network: nn.Module = build_value(net, str(weights.with_name(NET)))
     require_same_net(weights, found, network.state_dict())
     network.load_state_dict(read_tensors(weights))
     licence = "Apache-2.0" if weights.is_relative_to(SHIPPED_FOLDER) else "that of its training data"
     own = WeightsNotice(name=weights.parent.name, source=str(weights), licence=licence)
-    if hasattr(network, "weights"):
+    if isinstance(network, Traced):
         network.weights = (own, *_notices(weights))
         network.architecture = net
     return network.eval()

@@ -19,6 +19,7 @@ from turnaround.run.build import nearest
 from turnaround.run.callbacks import LastCheckpoint, MediaLogger, SeedSteps, StepProgress, WeightAverage
 from turnaround.run.checkpoint import (
     AtomicCheckpointIO,
+    origin,
     read_training_state,
     require_own_code,
     save_weights,
@@ -57,13 +58,12 @@ class TrainRun:
         resume: str | None,
     ):
         _require_trainer_keys(trainer)
-        network = task.get_submodule("network")
-        net = getattr(network, "architecture", None) or net  # that of what it was loaded from
-        require_own_code("net", net)  # now, for `load_network` would refuse the result
-        self.task, self.data, self.net, self.trainer, self.tracker = task, data, net, trainer, logger
+        source = origin(task.get_submodule("network"), net)
+        require_own_code("net", source.net)  # now, for `load_network` would refuse the result
+        self.task, self.data, self.net, self.trainer, self.tracker = task, data, source.net, trainer, logger
         self.checkpoint_every, self.seed, self.resume = checkpoint_every, seed, resume
         self.average = WeightAverage(decay=ema_decay)
-        self.facts: dict[str, Any] = {"weights": [asdict(notice) for notice in getattr(network, "weights", ())]}
+        self.facts: dict[str, Any] = {"weights": [asdict(notice) for notice in source.weights]}
 
     def run(self, out: Path) -> dict[str, float]:
         """The last value of each metric the task logged."""

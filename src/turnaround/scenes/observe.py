@@ -50,7 +50,7 @@ def observe(scene: Scene, *, samples: int = 2) -> Observation:
         normals=torch.stack([s.normals for s in surfaces]),
         ids=torch.stack([s.ids for s in surfaces]),
         forward=_stack([flow(scene, frame, frame + 1) for frame in frames[:-1]], scene.camera),
-        backward=_stack([flow(scene, frame + 1, frame) for frame in frames[:-1]], scene.camera),
+        backward=backward_flow(scene),
     )
 
 
@@ -105,6 +105,11 @@ def flow(scene: Scene, source: int, target: int) -> Flow:
     return Flow(
         pixels=(pixels.reshape(*size, 2) - grid).movedim(-1, 0).float()[None], visible=visible.reshape(size)[None]
     )
+
+
+def backward_flow(scene: Scene) -> Flow:
+    """From each frame but the first to the one before."""
+    return _stack([flow(scene, frame + 1, frame) for frame in range(len(scene.camera) - 1)], scene.camera)
 
 
 def track(scene: Scene, pixels: Float[Tensor, "n 2"], *, frame: int) -> Tracks:
@@ -176,21 +181,12 @@ def _carry(world: World, hits: Hits, points: Float[Tensor, "3 r"], source: int, 
 
 def _view(scene: Scene, points: Float[Tensor, "3 r"], frame: int):
     """Pixels [r, 2] of world points in a frame, and whether they are seen."""
-    camera = at_frame(scene.camera, frame)
+    camera = scene.camera.at(frame)
     world = points.T[None]
     pixels, depth = project(world, camera) if isinstance(camera, Pinhole) else project_equirectangular(world, camera)
     eye = camera.world_from_cam[0, :3, 3:]
     inside = in_image(pixels[0], camera.height, camera.width) & (depth[0] > 0)
     return pixels[0], inside & sees(scene.world.solids(frame), eye, points)
-
-
-def at_frame(camera: Camera, frame: int) -> Camera:
-    """The camera of one frame."""
-    pose = camera.world_from_cam[frame : frame + 1]
-    if isinstance(camera, Pinhole):
-        k = camera.intrinsics[frame : frame + 1]
-        return Pinhole(world_from_cam=pose, intrinsics=k, height=camera.height, width=camera.width)
-    return type(camera)(world_from_cam=pose, height=camera.height, width=camera.width)
 
 
 def _stack(flows: list[Flow], camera: Camera) -> Flow:

@@ -1,6 +1,6 @@
 """Cameras. Axes are OpenCV's (x right, y down, z forward); pixel centres lie at +0.5; metres."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float
 from torch import Tensor
@@ -21,6 +21,11 @@ class Pinhole:
     def __len__(self) -> int:
         return self.world_from_cam.shape[0]
 
+    def at(self, frame: int) -> "Pinhole":
+        """The camera of one frame, counted from 0."""
+        frames = slice(frame, frame + 1)
+        return replace(self, world_from_cam=self.world_from_cam[frames], intrinsics=self.intrinsics[frames])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Equirectangular180:
@@ -36,6 +41,10 @@ class Equirectangular180:
 
     def __len__(self) -> int:
         return self.world_from_cam.shape[0]
+
+    def at(self, frame: int) -> "Equirectangular180":
+        """The camera of one frame, counted from 0."""
+        return replace(self, world_from_cam=self.world_from_cam[frame : frame + 1])
 
 
 Camera = Pinhole | Equirectangular180
