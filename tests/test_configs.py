@@ -12,7 +12,7 @@ from published_folders import write_depthcrafter, write_svd
 from turnaround.evaluation.benchmark import Benchmark
 from turnaround.run.build import build, build_value
 from turnaround.run.checkpoint import SHIPPED, load_network
-from turnaround.run.study import filled
+from turnaround.run.study import ALONE, filled
 from turnaround.types import ClipSource, DepthBatch, InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -173,7 +173,7 @@ def test_each_arm_of_a_study_is_a_config_that_builds(name, cache, tmp_path):
     for arm in study.arms.values():
         if arm.train is not None:
             build(composed("train", cache, *study.train, *filled(arm.train, folders)))
-        config = composed("eval", cache, *study.eval, *filled(arm.eval, folders))
+        config = composed("eval", cache, *ALONE, *study.eval, *filled(arm.eval, folders))
         assert [method.name for method in build(config).methods] == ["ours"]
 
 

@@ -49,8 +49,6 @@ def test_a_study_trains_scores_and_compares_and_does_nothing_twice(tmp_path, cap
             "logger=none",
             f"cache={tmp_path}/cache",
             "benchmark.source.count=2",
-            "baselines=[]",
-            "baseline=null",
             *TINY_SCORING,
         ],
         arms={

@@ -15,9 +15,7 @@ from torch import Tensor
 from turnaround.types import DepthKind, DepthVideo
 
 CONSTANT = 1e-12  # relative spread below which a source counts as constant: float64 rounding of its mean
-ROBUST_ITERATIONS = 30
-ROBUST_FLOOR = 1e-6  # keeps the weights finite, far below any residual that matters; relative as ABSOLUTE_FLOOR is
-ROBUST_SAMPLES = 1 << 18  # two numbers need no more; keeps the join of large windows cheap
+SAMPLES = 1 << 18  # two numbers need no more
 WEISZFELD_ITERATIONS = 10  # as in MonST3R's evaluation
 WEISZFELD_FLOOR = 1e-8  # metres, added to each residual there
 PUBLISHED_CLIP, PUBLISHED_SUMMAND = 1e-3, 1e-8  # of a raw prediction; metres
@@ -190,60 +188,27 @@ def fit_affine_l1(
     the median of the target as its shift; with no valid pixel the fit is (1, 0).
     """
     s, t = _even_sample(source[valid]).double(), _even_sample(target[valid]).double()
-    return _least_absolute(s, t, ABSOLUTE_ITERATIONS, first=1.0, last=ABSOLUTE_FLOOR, settled=ABSOLUTE_FLOOR)
-
-
-def fit_affine_robust(
-    source: Float[Tensor, "*shape"], target: Float[Tensor, "*shape"], valid: Bool[Tensor, "*shape"]
-) -> tuple[float, float]:
-    """Positive scale and shift with scale * source + shift ~ target, by least absolute deviations.
-
-    Iteratively reweighted least squares with weights 1 / |residual|, on an even sample of the valid, finite pairs.
-    Where no positive scale can be read off (constant source or target, or one that runs against the other) the scale is
-    1 and the shift is the median difference; with no valid pair the fit is (1, 0).
-    """
-    keep = valid & source.isfinite() & target.isfinite()
-    s, t = _even_sample(source[keep]).double(), _even_sample(target[keep]).double()
-    scale, shift = _least_absolute(s, t, ROBUST_ITERATIONS, first=ROBUST_FLOOR, last=ROBUST_FLOOR, settled=0.0)
-    return (scale, shift) if scale > 0 else (1.0, float((t - s).median()))
-
-
-def _least_absolute(
-    source: Float[Tensor, "n"],
-    target: Float[Tensor, "n"],
-    iterations: int,
-    *,
-    first: float,
-    last: float,
-    settled: float,
-) -> tuple[float, float]:
-    """Least squares, then iteratively reweighted with 1 / |residual|; (1, 0) where there is nothing to fit.
-
-    Residuals below a floor count as the floor, which is halved at each step from `first` to `last`. Ends early once a
-    step at the last floor moves no fitted value by more than `settled`. All three are relative to the spread of the
-    target, its mean deviation from its mean.
-    """
-    if source.numel() == 0:
+    if s.numel() == 0:
         return 1.0, 0.0
-    scale, shift = _least_squares(source, target)
-    spread = float((target - target.mean()).abs().mean())
-    reach = float(source.abs().max())
-    floor = first * spread
-    for _ in range(iterations if spread > 0 else 0):
-        weight = 1 / (scale * source + shift - target).abs().clamp(min=floor)
-        before = scale, shift
-        scale, shift = _weighted_least_squares(source, target, weight)
-        moved = abs(scale - before[0]) * reach + abs(shift - before[1])
-        if floor <= last * spread and moved <= settled * spread:
+    scale, shift = _least_squares(s, t)
+    spread = float((t - t.mean()).abs().mean())
+    reach = float(s.abs().max())
+    floor = spread
+    for _ in range(ABSOLUTE_ITERATIONS if spread > 0 else 0):
+        weight = 1 / (scale * s + shift - t).abs().clamp(min=floor)
+        previous = scale, shift
+        scale, shift = _weighted_least_squares(s, t, weight)
+        moved = abs(scale - previous[0]) * reach + abs(shift - previous[1])
+        if floor <= ABSOLUTE_FLOOR * spread and moved <= ABSOLUTE_FLOOR * spread:
             break
-        floor = max(floor / 2, last * spread)
+        floor = max(floor / 2, ABSOLUTE_FLOOR * spread)
     return scale, shift
 
 
 def _even_sample(values: Float[Tensor, "n"]) -> Float[Tensor, "m"]:
-    if values.numel() <= ROBUST_SAMPLES:
+    if values.numel() <= SAMPLES:
         return values
-    return values[torch.linspace(0, values.numel() - 1, ROBUST_SAMPLES, dtype=torch.float64).long()]
+    return values[torch.linspace(0, values.numel() - 1, SAMPLES, dtype=torch.float64).long()]
 
 
 def _least_squares(source: Float[Tensor, "n"], target: Float[Tensor, "n"]) -> tuple[float, float]:

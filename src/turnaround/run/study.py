@@ -16,6 +16,7 @@ from turnaround.types import InputError, WeightsNotice
 
 SCRIPTS = Path(__file__).resolve().parents[3]
 OURS = "ours"
+ALONE = ("methods=[${inference}]", "baselines=[]", "baseline=null")  # nothing but the arm is scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class Study:
             self._job("train.py", [*self.train, *filled(arm.train, folders)], seed, folders[name], "resume=auto")
             checkpoint = [f"checkpoint={folders[name]}/checkpoints"]
         scored = out / name / str(seed) / "eval"
-        self._job("eval.py", [*self.eval, *checkpoint, *filled(arm.eval, folders)], seed, scored)
+        self._job("eval.py", [*ALONE, *self.eval, *checkpoint, *filled(arm.eval, folders)], seed, scored)
         return [Row(**{**row, "method": name}) for row in read_rows(scored / "rows.jsonl") if row["method"] == OURS]
 
     def _job(self, script: str, overrides: Sequence[str], seed: int, out: Path, *more: str) -> None:
