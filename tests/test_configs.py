@@ -35,6 +35,7 @@ SMALL_WORLDS = (
     "sampler.height=16",
     "sampler.width=24",
     "sampler.frames=3",
+    "pixels_per_batch=4608",
     "lengths=uniform",
     "lengths.least=1",
     "lengths.most=3",
@@ -50,7 +51,7 @@ TRAINING = [
 def test_each_experiment_and_ablation_takes_a_step(overrides, cache):
     sizes = [option for option in SMALL_WORLDS if "images_only" not in str(overrides) or "lengths" not in option]
     run = build(composed("train", "net=svd_tiny", "logger=none", cache, *sizes, *overrides))
-    batch = run.data.train[0]
+    batch = run.data.train[0, 0]
     assert isinstance(batch, DepthBatch)
     total = torch.stack(list(run.task.losses(batch, torch.Generator().manual_seed(0)).values())).sum()
     total.backward()
