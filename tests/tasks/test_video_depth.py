@@ -3,14 +3,15 @@ import torch
 
 from turnaround.diffusion.sample import EulerSampler, SingleStepSampler
 from turnaround.diffusion.schedule import LogNormalSigma
-from turnaround.losses.depth import RelativeError, TemporalGradient
+from turnaround.geometry.holes import fill_holes
+from turnaround.losses.depth import RelativeError, TemporalGradient, normalize_sequence
 from turnaround.nets.codec import PatchCodec
 from turnaround.nets.svd import PerFrameUNet, SvdDepthNetwork
 from turnaround.nets.tokens import PooledTokens
 from turnaround.scenes.observe import film, surface
 from turnaround.scenes.sample import WorldSampler
 from turnaround.tasks.base import Optimization
-from turnaround.tasks.objectives import Diffusion, SingleStep, SingleStepLatent
+from turnaround.tasks.objectives import Diffusion, SingleStep, SingleStepLatent, encode_truth
 from turnaround.tasks.video_depth import VideoDepth
 from turnaround.types import Clip, DepthBatch, DepthKind, DepthVideo, InputError
 
@@ -99,18 +100,29 @@ def test_the_loss_is_that_of_its_generator():
     assert total(learner, 1).item() != total(learner, 2).item()
 
 
-def test_unknown_pixels_change_nothing():
-    learner, known = task(), batch()
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_unknown_pixels_change_nothing(objective):
+    learner, known = task(objective), batch()
     valid = known.valid.clone()
     valid[:, :, :4] = False
     garbage = known.inverse_depth.clone()
     garbage[:, :, :4] = 77.0
-    generator = torch.Generator()
     first, second = (
-        learner.losses(DepthBatch(video=known.video, inverse_depth=inverse, valid=valid), generator)
+        learner.losses(DepthBatch(video=known.video, inverse_depth=inverse, valid=valid), torch.Generator())
         for inverse in (known.inverse_depth, garbage)
     )
     assert {k: v.item() for k, v in first.items()} == {k: v.item() for k, v in second.items()}
+
+
+def test_the_encoder_sees_no_holes():
+    learner, known = task(), batch()
+    valid = known.valid.clone()
+    valid[:, :, 5:9, 7:15] = False
+    holed = DepthBatch(video=known.video, inverse_depth=torch.where(valid, known.inverse_depth, 0.0), valid=valid)
+    seen = learner.network.decode_disparity(encode_truth(learner.network, holed))
+    smooth = fill_holes(normalize_sequence(holed.inverse_depth, valid), valid)
+    torch.testing.assert_close(seen, smooth, rtol=0, atol=1e-6)
+    assert (seen[~valid] > 0.001).all()
 
 
 def test_freezing_by_name():
