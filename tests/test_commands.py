@@ -22,6 +22,7 @@ SMALL = ["sampler.height=16", "sampler.width=24", "sampler.frames=3", "logger=no
 TINY = [
     *SMALL,
     "net=svd_tiny",
+    "pixels_per_batch=4608",
     "inference.pixels=384",
     "inference.window=3",
     "inference.overlap=1",

@@ -37,6 +37,7 @@ SMALL_WORLDS = (
     "sampler.height=16",
     "sampler.width=24",
     "sampler.frames=3",
+    "pixels_per_batch=4608",
     "lengths=uniform",
     "lengths.least=1",
     "lengths.most=3",
@@ -52,13 +53,38 @@ TRAINING = [
 def test_each_experiment_and_ablation_takes_a_step(overrides, cache):
     sizes = [option for option in SMALL_WORLDS if "images_only" not in str(overrides) or "lengths" not in option]
     run = build(composed("train", "net=svd_tiny", "logger=none", cache, *sizes, *overrides))
-    batch = run.data.train[0]
+    batch = run.data.train[0, 0]
     assert isinstance(batch, DepthBatch)
     total = torch.stack(list(run.task.losses(batch, torch.Generator().manual_seed(0)).values())).sum()
     total.backward()
     gradients = [p.grad for p in run.task.network.parameters() if p.grad is not None]
     assert total.isfinite()
     assert any(gradient.abs().max() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", options("data"))
+def test_each_data_config_gives_equal_work_to_processes(name, cache):
+    run = build(composed("train", f"data={name}", "net=svd_tiny", "logger=none", cache, *SMALL_WORLDS))
+    batches = run.data.train
+    for number in range(3):
+        first, second = batches[number, 0], batches[number, 1]
+        assert first.video.shape == second.video.shape
+        assert not torch.equal(first.video, second.video)
+        assert first.video[:, :, 0].numel() <= 4608
+
+
+def test_the_shipped_mixtures_have_their_weights(cache):
+    mixtures = {
+        name: build_value(composed("train", f"data={name}", cache, *SMALL_WORLDS).data.train, "data.train")
+        for name in ("mixture", "images_and_videos")
+    }
+    assert mixtures["mixture"].shares == pytest.approx([0.7, 0.3])
+    rooms, outdoors = (source.batches.clips.sampler for source in mixtures["mixture"].sources)
+    assert (rooms.rooms, outdoors.rooms) == (1.0, 0.0)
+    images, videos = (source.batches for source in mixtures["images_and_videos"].sources)
+    assert (images.lengths.longest, videos.lengths.longest) == (1, 3)
+    assert images[0, 0].video.shape[:2] == (12, 1), "4608 pixels hold 12 frames of 16 x 24"
+    assert not set(images.clips.ids()) & set(videos.clips.ids())
 
 
 def first_lines() -> list[tuple[str, str]]:

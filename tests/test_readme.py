@@ -13,8 +13,10 @@ ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
 COMMANDS = [line.strip() for block in BLOCKS for line in block.splitlines() if line.strip() and line[0] != "#"]
 
-SMALL_SIZES = " sampler.height=16 sampler.width=24 net=svd_tiny"
-PUBLISHED_SIZES = " sampler.height=16 sampler.width=32 inference.pixels=512"  # latents of one eighth, halved once more
+SMALL_SIZES = " sampler.height=16 sampler.width=24 net=svd_tiny pixels_per_batch=4608"
+PUBLISHED_SIZES = (
+    " sampler.height=16 sampler.width=32 pixels_per_batch=6144 inference.pixels=512"  # latents of one 8th, halved
+)
 QUICK_TRAINING = (
     " sampler.frames=8 data.train.clips.count=4 data.validation.count=1"
     " trainer.max_steps=2 trainer.val_check_interval=2 cache={tmp}/cache out={tmp}/{name}"

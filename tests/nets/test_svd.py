@@ -1,9 +1,11 @@
 import pytest
 import torch
 from diffusers import UNetSpatioTemporalConditionModel
+from published_folders import write_svd
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from turnaround.nets.codec import PatchCodec
+from turnaround.nets.published import load_svd
 from turnaround.nets.svd import PerFrameUNet, SvdDepthNetwork
 from turnaround.nets.tokens import ClipTokens, PooledTokens
 
@@ -90,3 +92,40 @@ def test_clip_tokens_are_one_image_embedding_per_frame():
     assert found.shape == (1, 3, 8)
     torch.testing.assert_close(tokens(video[:, 1:2], torch.zeros(1, 1, 4, 5, 5)), found[:, 1:2], rtol=1e-4, atol=1e-5)
     assert not any(p.requires_grad for p in tokens.parameters())
+
+
+def trained(net: SvdDepthNetwork) -> tuple[dict[str, torch.Tensor], int]:
+    """Gradients of one step that decodes, with a noise level per frame; and the bytes its forward pass kept."""
+    generator = torch.Generator().manual_seed(3)
+    video = torch.rand(2, 3, 3, 32, 32, generator=generator)
+    levels = torch.randn(2, 3, generator=generator)
+    scaled = torch.randn(net.encode_disparity(video[:, :, 0]).shape, generator=generator)
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes() if not isinstance(tensor, torch.nn.Parameter) else 0
+        return tensor
+
+    net.zero_grad()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = net.decode_disparity(net.velocity(scaled, levels, net.condition(video)))
+    output.square().mean().backward()
+    gradients = {name: p.grad for name, p in net.named_parameters() if p.requires_grad}
+    assert all(gradient is not None for gradient in gradients.values())
+    return gradients, sum(kept.values())
+
+
+@pytest.mark.parametrize("published", [False, True], ids=["small", "published layout"])
+def test_checkpointing_gradients_changes_none(tmp_path, published):
+    """Also those that flow through the published layout's decoder."""
+    net = load_svd(path=str(write_svd(tmp_path)), dtype="float32", chunk=8) if published else network()
+    expected, whole = trained(net)
+    net.enable_gradient_checkpointing()
+    found, kept = trained(net)
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-6, atol=1e-6, msg=name)
+    assert kept < whole / 2
+    with torch.inference_mode():
+        latents, condition = net.encode_disparity(torch.rand(1, 3, 32, 32)), net.condition(torch.rand(1, 3, 3, 32, 32))
+        assert net.velocity(latents, torch.zeros(1, 3), condition).isfinite().all()

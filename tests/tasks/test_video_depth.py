@@ -3,14 +3,15 @@ import torch
 
 from turnaround.diffusion.sample import EulerSampler, SingleStepSampler, WindowStart
 from turnaround.diffusion.schedule import KarrasLevels, LogNormalSigma
-from turnaround.losses.depth import RelativeError, TemporalGradient
+from turnaround.geometry.holes import fill_holes
+from turnaround.losses.depth import RelativeError, TemporalGradient, normalize_sequence
 from turnaround.nets.codec import PatchCodec
 from turnaround.nets.svd import PerFrameUNet, SvdDepthNetwork
 from turnaround.nets.tokens import PooledTokens
 from turnaround.scenes.observe import film, surface
 from turnaround.scenes.sample import WorldSampler
-from turnaround.tasks.base import Optimization
-from turnaround.tasks.objectives import Diffusion, SingleStep, SingleStepLatent
+from turnaround.tasks.base import Optimization, Task
+from turnaround.tasks.objectives import Diffusion, SingleStep, SingleStepLatent, encode_truth
 from turnaround.tasks.video_depth import VideoDepth
 from turnaround.types import Clip, DepthBatch, DepthKind, DepthVideo, InputError
 
@@ -45,17 +46,28 @@ def diffusion() -> Diffusion:
     return Diffusion(noise=LogNormalSigma(mean=0.7, std=1.6, apart=0.0), sampler=sampler)
 
 
-def task(objective=None, freeze=()) -> VideoDepth:
+def task(objective=None, freeze=(), gradient_checkpointing=False) -> VideoDepth:
     return VideoDepth(
         network=network(),
         objective=objective or single_step(),
         optimization=OPTIMIZATION,
         freeze=freeze,
+        gradient_checkpointing=gradient_checkpointing,
         seed=0,
         window=3,
         overlap=1,
         pixels=384,
     )
+
+
+class Fit(Task):
+    """Any network, as small as can be."""
+
+    def __init__(self, **settings):
+        super().__init__(optimization=OPTIMIZATION, freeze=[], seed=0, **settings)
+
+    def losses(self, batch, generator):
+        return {"fit": self.network(batch).square().mean()}
 
 
 def clip() -> Clip:
@@ -100,18 +112,29 @@ def test_the_loss_is_that_of_its_generator():
     assert total(learner, 1).item() != total(learner, 2).item()
 
 
-def test_unknown_pixels_change_nothing():
-    learner, known = task(), batch()
+@pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
+def test_unknown_pixels_change_nothing(objective):
+    learner, known = task(objective), batch()
     valid = known.valid.clone()
     valid[:, :, :4] = False
     garbage = known.inverse_depth.clone()
     garbage[:, :, :4] = 77.0
-    generator = torch.Generator()
     first, second = (
-        learner.losses(DepthBatch(video=known.video, inverse_depth=inverse, valid=valid), generator)
+        learner.losses(DepthBatch(video=known.video, inverse_depth=inverse, valid=valid), torch.Generator())
         for inverse in (known.inverse_depth, garbage)
     )
     assert {k: v.item() for k, v in first.items()} == {k: v.item() for k, v in second.items()}
+
+
+def test_the_encoder_sees_no_holes():
+    learner, known = task(), batch()
+    valid = known.valid.clone()
+    valid[:, :, 5:9, 7:15] = False
+    holed = DepthBatch(video=known.video, inverse_depth=torch.where(valid, known.inverse_depth, 0.0), valid=valid)
+    seen = learner.network.decode_disparity(encode_truth(learner.network, holed))
+    smooth = fill_holes(normalize_sequence(holed.inverse_depth, valid), valid)
+    torch.testing.assert_close(seen, smooth, rtol=0, atol=1e-6)
+    assert (seen[~valid] > 0.001).all()
 
 
 def test_freezing_by_name():
@@ -121,6 +144,32 @@ def test_freezing_by_name():
     assert all("temporal_res_block" in name for name in frozen)
     with pytest.raises(InputError, match="temporal_rez_block"):
         task(freeze=["temporal_rez_block"])
+
+
+def gradients(learner: VideoDepth) -> tuple[list[torch.Tensor], int]:
+    """Of one step, and how many tensors waited for its backward pass."""
+    kept: list[torch.Tensor] = []
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = total(learner)
+    loss.backward()
+    return [p.grad for p in learner.network.parameters()], len(kept)
+
+
+def test_gradient_checkpointing_keeps_the_gradients():
+    (expected, whole), (found, kept) = (gradients(task(gradient_checkpointing=switch)) for switch in (False, True))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-6)
+    assert kept < whole / 2
+
+
+def test_a_network_that_cannot_checkpoint_gradients_is_named():
+    with pytest.raises(InputError, match=r"task\.gradient_checkpointing: .* found Linear;"):
+        Fit(network=torch.nn.Linear(1, 1), gradient_checkpointing=True)
 
 
 def test_a_single_step_needs_its_sampler():

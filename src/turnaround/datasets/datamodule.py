@@ -1,6 +1,7 @@
 """The one DataModule: numbered batches for training, clips for validation."""
 
 from collections.abc import Iterator
+from itertools import count
 from typing import Protocol, cast, runtime_checkable
 
 from pytorch_lightning import LightningDataModule
@@ -11,22 +12,24 @@ from turnaround.types import Clip, ClipSource
 
 @runtime_checkable
 class NumberedBatches(Protocol):
-    """Gives the whole batch `number`, for any number, the same each time."""
+    """Gives the whole batch `number` of a process, for any number, the same each time.
 
-    def __getitem__(self, number: int): ...
+    The batches of one number are of one shape, so that all processes work equally long.
+    """
+
+    def __getitem__(self, place: tuple[int, int]):
+        """place: the batch's number, and the process it is for."""
+        ...
 
 
 class Endless(Sampler):
-    """The numbers start, start + step, … without end."""
+    """The numbers start, start + 1, … without end, each with the process."""
 
-    def __init__(self, start: int, step: int):
-        self.start, self.step = start, step
+    def __init__(self, start: int, process: int):
+        self.start, self.process = start, process
 
-    def __iter__(self) -> Iterator[int]:
-        number = self.start
-        while True:
-            yield number
-            number += self.step
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((number, self.process) for number in count(self.start))
 
 
 class _Clips(Dataset):
@@ -43,7 +46,7 @@ class _Clips(Dataset):
 class DataModule(LightningDataModule):
     """Training reads batch numbers on from the step the trainer has reached, so resuming continues the same order.
 
-    With several processes, process r of n reads every n-th number from r. workers: processes that prepare batches.
+    With several processes, each reads its own batch of every number. workers: processes that prepare batches.
     """
 
     def __init__(self, *, train: NumberedBatches, validation: ClipSource, workers: int):
@@ -54,10 +57,9 @@ class DataModule(LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         done = trainer.global_step * trainer.accumulate_grad_batches
-        numbers = Endless(done * trainer.world_size + trainer.global_rank, trainer.world_size)
         return DataLoader(
             cast(Dataset, self.train),
-            sampler=numbers,
+            sampler=Endless(done, trainer.global_rank),
             batch_size=None,
             num_workers=self.workers,
             persistent_workers=self.workers > 0,

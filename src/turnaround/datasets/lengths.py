@@ -58,3 +58,16 @@ class WeightedLengths:
     def draw(self, random):
         weights = np.array(list(self.weights.values()))
         return int(random.choice(list(self.weights), p=weights / weights.sum()))
+
+
+def draw_length(lengths: Lengths, seed: int, place: tuple[int, int]) -> tuple[int, np.random.Generator]:
+    """The length of the windows of a batch, and what else is random in it.
+
+    place: the batch's number and its process. The length follows from (seed, number) alone. Then each process goes on
+    in a stretch of its own of the same random numbers, which the others do not reach.
+    """
+    number, process = place
+    random = np.random.default_rng([seed, number])
+    length = lengths.draw(random)
+    assert isinstance(random.bit_generator, np.random.PCG64)
+    return length, np.random.Generator(random.bit_generator.jumped(process))

@@ -4,32 +4,33 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from turnaround.datasets.lengths import Lengths
+from turnaround.datasets.lengths import Lengths, draw_length
 from turnaround.types import ClipSource, DepthBatch, InputError
 
 
 class DepthWindows(Dataset):
-    """Batches of random windows, augmented; batch n depends on (seed, n) alone, so training resumes exactly.
+    """Batches of random windows, augmented; batch n of a process depends on (seed, n, process) alone, so training
+    resumes exactly.
 
-    frames_per_batch: a batch has as many windows of one length as this number of frames holds, and at least one, so
-    that short windows, which cost less and are less alike than the frames of a long one, come in larger batches.
-    Windows are mirrored, reversed in time, and change brightness, contrast and the order of their colour channels,
-    at random.
+    All windows of the batches n are equally long, whatever the process, and a batch has as many of them as
+    `pixels_per_batch` holds, frames counted in, and at least one: short windows, which cost less and are less alike
+    than the frames of a long one, come in larger batches. Windows are mirrored, reversed in time, and change
+    brightness, contrast and the order of their colour channels, at random.
     """
 
-    def __init__(self, *, clips: ClipSource, lengths: Lengths, frames_per_batch: int, seed: int):
-        self.clips, self.lengths, self.frames_per_batch, self.seed = clips, lengths, frames_per_batch, seed
+    def __init__(self, *, clips: ClipSource, lengths: Lengths, pixels_per_batch: int, seed: int):
+        self.clips, self.lengths, self.pixels_per_batch, self.seed = clips, lengths, pixels_per_batch, seed
         self.ids = clips.ids()
-        available = len(clips.clip(self.ids[0]).video)
+        available, _, height, width = clips.clip(self.ids[0]).video.shape
+        self.frame_pixels = height * width
         if lengths.longest > available:
             expected, fix = f"at most {available} frames, those of a clip", "give shorter windows"
             raise InputError("lengths", expected=expected, found=str(lengths.longest), fix=fix)
 
-    def __getitem__(self, number: int) -> DepthBatch:
-        random = np.random.default_rng([self.seed, number])
-        length = self.lengths.draw(random)
-        windows = [self._window(random, length) for _ in range(max(self.frames_per_batch // length, 1))]
-        videos, inverses = zip(*windows, strict=True)
+    def __getitem__(self, place: tuple[int, int]) -> DepthBatch:
+        length, random = draw_length(self.lengths, self.seed, place)
+        count = max(self.pixels_per_batch // (length * self.frame_pixels), 1)
+        videos, inverses = zip(*(self._window(random, length) for _ in range(count)), strict=True)
         inverse = torch.stack(inverses)
         return DepthBatch(video=torch.stack(videos), inverse_depth=inverse, valid=inverse > 0)
 

@@ -1,12 +1,16 @@
 """Stable Video Diffusion's UNet as a video depth network (DepthCrafter, arXiv 2409.02095, section 3.2)."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
+from diffusers.models.resnet import SpatioTemporalResBlock
+from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
 from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemporalConditionModel
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from turnaround.nets.codec import Codec
 from turnaround.nets.tokens import FrameTokens
@@ -86,6 +90,17 @@ class SvdDepthNetwork(nn.Module):
             raise ValueError(f"net.unet does not fit net.codec and net.tokens (is, should be): {wrong}")
         self.depth_channels = codec.depth_channels
         self.size_multiple = codec.factor * 2 ** (len(unet.config["block_out_channels"]) - 1)
+
+    def enable_gradient_checkpointing(self) -> None:
+        """In training, keeps the inputs of residual blocks and transformers and computes what is in them again.
+
+        Of the decoder's blocks too. diffusers' own switch leaves out the temporal transformers, which hold most.
+        """
+        for part in self.modules():
+            if isinstance(part, SpatioTemporalResBlock | TransformerSpatioTemporalModel):
+                # Nothing in them is random, so there is no random state to bring back.
+                again = partial(checkpoint, part.forward, use_reentrant=False, preserve_rng_state=False)
+                setattr(part, "forward", again)  # noqa: B010
 
     def condition(
         self, video: Float[Tensor, "b t 3 h w"], noisy: Float[Tensor, "b t 3 h w"] | None = None

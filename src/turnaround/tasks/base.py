@@ -5,7 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pytorch_lightning as pl
@@ -36,13 +36,33 @@ class Optimization:
         return self.final_share + (1 - self.final_share) * (1 + math.cos(math.pi * progress)) / 2
 
 
-class Task(pl.LightningModule, ABC):
-    """Trains `network` on batches. freeze: patterns; a parameter whose name one of them finds is not trained."""
+@runtime_checkable
+class Checkpointable(Protocol):
+    """A network that can compute activations again in the backward pass, rather than keep them."""
 
-    def __init__(self, *, network: nn.Module, optimization: Optimization, freeze: Sequence[str], seed: int):
+    def enable_gradient_checkpointing(self) -> None: ...
+
+
+class Task(pl.LightningModule, ABC):
+    """Trains `network` on batches. freeze: patterns; a parameter whose name one of them finds is not trained.
+
+    gradient_checkpointing: less memory for more computing; the gradients are the same.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        optimization: Optimization,
+        freeze: Sequence[str],
+        gradient_checkpointing: bool,
+        seed: int,
+    ):
         super().__init__()
         self.network, self.optimization, self.seed = network, optimization, seed
         self._freeze(freeze)
+        if gradient_checkpointing:
+            self._checkpointable().enable_gradient_checkpointing()
 
     @abstractmethod
     def losses(self, batch: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
@@ -68,6 +88,12 @@ class Task(pl.LightningModule, ABC):
         optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=decay, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, settings.rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _checkpointable(self) -> Checkpointable:
+        if not isinstance(self.network, Checkpointable):
+            expected, found = "a network that can compute activations again", type(self.network).__name__
+            raise InputError("task.gradient_checkpointing", expected=expected, found=found, fix="set it to false")
+        return self.network
 
     def _freeze(self, patterns: Sequence[str]) -> None:
         for pattern in patterns:

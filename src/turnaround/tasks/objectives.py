@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.diffusion.denoiser import predict_velocity, spread, velocity_target
 from turnaround.diffusion.sample import Sampler, SingleStepSampler
 from turnaround.diffusion.schedule import LogNormalSigma
+from turnaround.geometry.holes import fill_holes
 from turnaround.losses.base import masked_mean
 from turnaround.losses.depth import DepthLoss, align_affine, normalize_sequence
 from turnaround.losses.diffusion import latent_differences, latent_loss
@@ -31,7 +33,7 @@ class Diffusion:
         self.noise, self.sampler = noise, sampler
 
     def losses(self, network, batch, generator):
-        clean = network.encode_disparity(normalize_sequence(batch.inverse_depth, batch.valid))
+        clean = encode_truth(network, batch)
         sigma = self.noise.sample(clean.shape[0], clean.shape[1], generator).to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         predicted = predict_velocity(network, clean + spread(sigma) * noise, sigma, network.condition(batch.video))
@@ -71,7 +73,7 @@ class SingleStepLatent:
         self.sampler, self.differences = _single_step(sampler), differences
 
     def losses(self, network, batch, generator):
-        clean = network.encode_disparity(normalize_sequence(batch.inverse_depth, batch.valid))
+        clean = encode_truth(network, batch)
         predicted = self.sampler.sample(network, network.condition(batch.video), torch.zeros_like(clean))
         space, time = latent_differences(predicted, clean, batch.valid)
         return {
@@ -79,6 +81,15 @@ class SingleStepLatent:
             "space": self.differences * space,
             "time": self.differences * time,
         }
+
+
+def encode_truth(network: DepthNetwork, batch: DepthBatch) -> Float[Tensor, "b t d y x"]:
+    """The disparity that the network should give, in [0, 1], as latents.
+
+    Unknown pixels are filled, for an encoder mixes them with their neighbours; no loss counts the cells they lie in.
+    """
+    disparity = normalize_sequence(batch.inverse_depth, batch.valid)
+    return network.encode_disparity(fill_holes(disparity, batch.valid))
 
 
 def _single_step(sampler: Sampler) -> SingleStepSampler:

@@ -31,13 +31,20 @@ class VideoDepth(Task):
         objective: Objective,
         optimization: Optimization,
         freeze: Sequence[str],
+        gradient_checkpointing: bool,
         seed: int,
         window: int,
         overlap: int,
         pixels: int,
     ):
         assert isinstance(network, nn.Module)
-        super().__init__(network=network, optimization=optimization, freeze=freeze, seed=seed)
+        super().__init__(
+            network=network,
+            optimization=optimization,
+            freeze=freeze,
+            gradient_checkpointing=gradient_checkpointing,
+            seed=seed,
+        )
         self.objective = objective
         self.window, self.overlap, self.pixels = window, overlap, pixels
         self._media: Mapping[str, Video] = {}

@@ -1,0 +1,45 @@
+"""Batches of several sources."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from turnaround.datasets.datamodule import NumberedBatches
+from turnaround.types import InputError
+
+CHOICE = 1  # tells the choice of a source from what the sources themselves draw from (seed, number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """weight: the share of the batches that come from here, before the weights of all are divided by their sum."""
+
+    weight: float
+    batches: NumberedBatches
+
+
+class Mixture(Dataset):
+    """Each batch is one of one source; which follows from (seed, number) alone.
+
+    So all processes take batch n from the same source, where it is of one shape, and training resumes exactly. What
+    batches hold is the sources' own: single pictures beside videos are a source whose windows are 1 frame long.
+    """
+
+    def __init__(self, *, sources: Mapping[str, Source], seed: int):
+        self.sources, self.seed = list(sources.values()), seed
+        weights = np.array([source.weight for source in self.sources])
+        if not weights.sum() > 0 or weights.min() < 0:
+            found = ", ".join(f"{name} {source.weight}" for name, source in sources.items()) or "none"
+            expected = "weights of at least 0, not all 0"
+            raise InputError("data.train.sources", expected=expected, found=found, fix="correct the weights")
+        self.shares = weights / weights.sum()
+
+    def __getitem__(self, place: tuple[int, int]):
+        return self.source(place[0]).batches[place]
+
+    def source(self, number: int) -> Source:
+        """Where batch `number` comes from."""
+        random = np.random.default_rng([self.seed, number, CHOICE])
+        return self.sources[int(random.choice(len(self.sources), p=self.shares))]
