@@ -119,6 +119,44 @@ def test_published_weights_compute_depth_and_their_licences_are_recorded(tmp_pat
 
 
 @pytest.mark.slow
+def test_a_light_decoder_is_trained_resumed_and_used(tmp_path):
+    unet, svd = write_depthcrafter(tmp_path / "depthcrafter"), write_svd(tmp_path / "svd")
+    published = ["net=depthcrafter", f"net.path={unet}", f"net.svd_path={svd}"]
+    settings = [option for option in TINY if not option.startswith(("net=", "inference."))]
+
+    def train(name: str, *more: str) -> Path:
+        out = tmp_path / name
+        given = ["experiment=depth_decoder", *settings, *published, f"cache={tmp_path / 'cache'}", f"out={out}"]
+        found = command("train.py", *given, *more)
+        assert found.returncode == 0, found.stderr
+        return out
+
+    whole = train("whole", "trainer.max_steps=4")
+    train("half", "trainer.max_steps=2")
+    rest = train("half", "trainer.max_steps=4", "resume=auto")
+    names = ("checkpoints/weights.safetensors", "metrics.jsonl")
+    assert len({(run / name).read_bytes() for run in (whole, rest) for name in names}) == 2
+    assert {path.name for path in (whole / "media").iterdir()} == {"disparity_0000002.mp4", "disparity_0000004.mp4"}
+    assert "validation/light" in json.loads((whole / "metrics.json").read_text())
+
+    write_video(tmp_path / "clip.mp4", torch.rand(7, 3, 48, 64), fps=8.0)
+    light = ["net/decoder=light", f"net.decoder.path={whole / 'checkpoints'}"]
+    maps = []
+    for name, decoder in {"own": [], "light": light}.items():
+        options = [f"input={tmp_path / 'clip.mp4'}", f"out={tmp_path / name}"]
+        found = command("run.py", *published, *decoder, *options)
+        assert found.returncode == 0, found.stderr
+        maps.append(np.load(tmp_path / name / "depth.npz", allow_pickle=False)["depth"])
+    assert not np.array_equal(*maps)
+    recorded = json.loads((tmp_path / "light" / "record.json").read_text())["weights"]
+    assert [notice["source"] for notice in recorded[:3]] == [
+        str(unet),
+        str(svd),
+        str(whole / "checkpoints" / "weights.safetensors"),
+    ]
+
+
+@pytest.mark.slow
 def test_train_4_is_train_2_and_resume_2_bit_for_bit(tmp_path):
     whole = train(tmp_path, "whole", "trainer.max_steps=4")
     half = train(tmp_path, "half", "trainer.max_steps=2")

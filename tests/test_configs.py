@@ -11,7 +11,7 @@ from published_folders import write_depthcrafter, write_svd
 
 from turnaround.evaluation.benchmark import Benchmark
 from turnaround.run.build import build, build_value
-from turnaround.run.checkpoint import SHIPPED, load_network
+from turnaround.run.checkpoint import SHIPPED, load_network, save_weights
 from turnaround.run.study import ALONE, filled
 from turnaround.types import ClipSource, DepthBatch, InputError
 
@@ -52,7 +52,8 @@ TRAINING = [
 @pytest.mark.parametrize("overrides", TRAINING, ids=str)
 def test_each_experiment_and_ablation_takes_a_step(overrides, cache):
     sizes = [option for option in SMALL_WORLDS if "images_only" not in str(overrides) or "lengths" not in option]
-    run = build(composed("train", "net=svd_tiny", "logger=none", cache, *sizes, *overrides))
+    net = "svd_vae_tiny" if "experiment=depth_decoder" in overrides else "svd_tiny"
+    run = build(composed("train", f"net={net}", "logger=none", cache, *sizes, *overrides))
     batch = run.data.train[0, 0]
     assert isinstance(batch, DepthBatch)
     total = torch.stack(list(run.task.losses(batch, torch.Generator().manual_seed(0)).values())).sum()
@@ -155,6 +156,35 @@ def test_published_nets_build_from_folders(tmp_path):
     assert {key: tensor.shape for key, tensor in start.state_dict().items()} == {
         key: tensor.shape for key, tensor in ours.state_dict().items()
     }
+
+
+def light_decoder(*overrides: str) -> tuple[str, ...]:
+    return ("net/decoder=light", *(f"net.decoder.{override}" for override in overrides))
+
+
+def test_a_published_net_takes_a_light_decoder(tmp_path, cache):
+    unet, svd = write_depthcrafter(tmp_path / "depthcrafter"), write_svd(tmp_path / "svd")
+    published = ("net=depthcrafter", f"net.path={unet}", f"net.svd_path={svd}")
+    teaching = composed("train", "experiment=depth_decoder", *published, *SMALL_WORLDS, "logger=none", cache)
+    trained = build(teaching).task.network
+    save_weights(tmp_path / "light", trained, {})
+    chosen = build_value(composed("eval", *published, *light_decoder(f"path={tmp_path / 'light'}")).net, "net")
+    found, expected = chosen.codec.decoder.state_dict(), trained.state_dict()
+    assert all(torch.equal(found[key], tensor) for key, tensor in expected.items())
+    notices = [notice.name for notice in chosen.codec.decoder.weights]
+    assert notices == ["light", "DepthCrafter", "Stable Video Diffusion"]  # it learned from the latents of the others
+
+    with pytest.raises(InputError, match=r"^net\.decoder\.path: expected a value"):
+        build(composed("eval", *published, *light_decoder()))
+    with pytest.raises(InputError, match=r"^net\.decoder: expected a depth decoder, found SvdDepthNetwork"):
+        build_value(composed("eval", *published, *light_decoder(f"path={SHIPPED_NAME}")).net, "net")
+    with pytest.raises(InputError, match="found 4 and 8"):
+        build(composed("train", "experiment=depth_decoder", "net=svd_tiny", "logger=none", cache))
+
+
+def test_the_light_decoder_has_one_to_three_million_parameters():
+    network = build_value(composed("train", "experiment=depth_decoder").task.network, "task.network")
+    assert 1e6 < sum(parameter.numel() for parameter in network.parameters()) < 3e6
 
 
 @pytest.mark.parametrize("name", options("inference"))

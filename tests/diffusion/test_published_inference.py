@@ -8,6 +8,7 @@ from published_folders import write_depthcrafter, write_svd
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from turnaround.diffusion.published import PublishedInference
+from turnaround.nets.codec import VaeDepthDecoder
 from turnaround.nets.published import load_depthcrafter
 from turnaround.types import InputError
 
@@ -110,7 +111,8 @@ def reference(folders, video, *, steps, window, overlap, guidance):
 
 def paper(folders, **settings) -> PublishedInference:
     path, svd = folders
-    network = load_depthcrafter(path=str(path), svd_path=str(svd), dtype="float32", chunk=8)
+    decoder = VaeDepthDecoder(context=4)  # which the release knows nothing of
+    network = load_depthcrafter(path=str(path), svd_path=str(svd), dtype="float32", chunk=8, decoder=decoder)
     published = {"sigma_min": 0.002, "sigma_max": 700.0, "rho": 7.0, "augmentation": 0.02, "guidance": 1.0}
     sizes = {"steps": 5, "window": 110, "overlap": 25, "multiple": 64, "longest_side": 1024}
     return PublishedInference(network=network, **published | sizes | settings, device="cpu", name="ours")

@@ -6,6 +6,7 @@ from diffusers import UNetSpatioTemporalConditionModel
 from published_folders import write_depthcrafter, write_svd
 from safetensors.torch import load_file, save_file
 
+from turnaround.nets.codec import VaeDepthDecoder
 from turnaround.nets.published import load_depthcrafter, load_svd
 from turnaround.types import InputError
 
@@ -24,7 +25,8 @@ def own(tmp_path):
 
 def load(folders, dtype="float32"):
     path, svd_path = folders
-    return load_depthcrafter(path=str(path), svd_path=str(svd_path), dtype=dtype, chunk=8)
+    decoder = VaeDepthDecoder(context=4)
+    return load_depthcrafter(path=str(path), svd_path=str(svd_path), dtype=dtype, chunk=8, decoder=decoder)
 
 
 def test_the_unet_is_depthcrafters_and_the_rest_is_svds(folders, capsys):
@@ -40,7 +42,8 @@ def test_the_unet_is_depthcrafters_and_the_rest_is_svds(folders, capsys):
 
 
 def test_svd_alone_brings_its_own_unet(folders):
-    network = load_svd(path=str(folders[1]), dtype="float32", chunk=8)
+    decoder = VaeDepthDecoder(context=4)
+    network = load_svd(path=str(folders[1]), dtype="float32", chunk=8, decoder=decoder)
     expected = UNetSpatioTemporalConditionModel.from_pretrained(folders[1] / "unet").state_dict()
     assert all(torch.equal(tensor, expected[key]) for key, tensor in network.unet.state_dict().items())
 
@@ -154,7 +157,7 @@ def test_a_shard_outside_of_its_folder_is_refused(own, tmp_path):
 @pytest.mark.parametrize("path", ["/nowhere/at/all", "./nowhere", "word"])
 def test_a_folder_that_is_not_there_is_not_looked_for_on_the_hub(path, folders):
     with pytest.raises(InputError, match="no such folder"):
-        load_depthcrafter(path=path, svd_path=str(folders[1]), dtype="float32", chunk=8)
+        load((path, folders[1]))
 
 
 def test_what_is_trained_from_it_needs_no_folder(folders, tmp_path):

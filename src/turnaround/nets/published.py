@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from turnaround.nets.codec import TemporalVae, TemporalVaeCodec
+from turnaround.nets.codec import DepthDecoder, TemporalVae, TemporalVaeCodec
 from turnaround.nets.svd import PerFrameUNet, SvdDepthNetwork
 from turnaround.nets.tokens import ClipTokens, clip_encoder
 from turnaround.nets.weights import Part, load_part, published_folder, read_json
@@ -25,12 +25,14 @@ DEPTHCRAFTER_LICENCE = "Tencent DepthCrafter licence: academic, research and edu
 SVD_LICENCE = "Stability AI Community Licence"
 
 
-def load_depthcrafter(*, path: str, svd_path: str, dtype: str, chunk: int) -> SvdDepthNetwork:
+def load_depthcrafter(*, path: str, svd_path: str, dtype: str, chunk: int, decoder: nn.Module) -> SvdDepthNetwork:
     """DepthCrafter's UNet with the VAE and the image encoder of Stable Video Diffusion.
 
     path: a folder with the UNet at its root or under `unet/`. svd_path: a folder in the layout of SVD's pipeline; its
     own UNet is not read. Both may name a repository of the hub. dtype: float16, bfloat16 or float32. chunk: frames that
-    pass the VAE and the image encoder at once. InputError as of `load_part`; parts of other sizes; another scheduler.
+    pass the VAE and the image encoder at once. decoder: a `DepthDecoder`, the VAE's own or a light one.
+
+    InputError as of `load_part`; parts of other sizes; another scheduler; another module as decoder.
     """
     folder = published_folder(path, ["config.json", "*.safetensors*", "unet/*.json", "unet/*.safetensors*"])
     notices = (
@@ -38,14 +40,14 @@ def load_depthcrafter(*, path: str, svd_path: str, dtype: str, chunk: int) -> Sv
         WeightsNotice(name="Stable Video Diffusion", source=str(svd_path), licence=SVD_LICENCE),
     )
     unet = folder if (folder / "config.json").is_file() else folder / "unet"
-    return _assemble(unet, _svd_folder(svd_path), _dtype(dtype), chunk, notices)
+    return _assemble(unet, _svd_folder(svd_path), _dtype(dtype), chunk, decoder, notices)
 
 
-def load_svd(*, path: str, dtype: str, chunk: int) -> SvdDepthNetwork:
+def load_svd(*, path: str, dtype: str, chunk: int, decoder: nn.Module) -> SvdDepthNetwork:
     """Stable Video Diffusion whole, its own UNet included: where DepthCrafter's training starts."""
     notices = (WeightsNotice(name="Stable Video Diffusion", source=str(path), licence=SVD_LICENCE),)
     folder = _svd_folder(path, "unet/*.json", "unet/*.safetensors*")
-    return _assemble(folder / "unet", folder, _dtype(dtype), chunk, notices)
+    return _assemble(folder / "unet", folder, _dtype(dtype), chunk, decoder, notices)
 
 
 def _svd_folder(path: str, *more: str) -> Path:
@@ -60,8 +62,16 @@ def _dtype(name: str) -> torch.dtype:
 
 
 def _assemble(
-    unet: Path, svd: Path, dtype: torch.dtype, chunk: int, notices: tuple[WeightsNotice, ...]
+    unet: Path,
+    svd: Path,
+    dtype: torch.dtype,
+    chunk: int,
+    decoder: nn.Module,
+    notices: tuple[WeightsNotice, ...],
 ) -> SvdDepthNetwork:
+    if not isinstance(decoder, DepthDecoder):
+        fix = "give the folder that experiment=depth_decoder wrote"
+        raise InputError("net.decoder", expected="a depth decoder", found=type(decoder).__name__, fix=fix)
     _require_scheduler(svd / "scheduler" / "scheduler_config.json")
     stem = "diffusion_pytorch_model"
     parts = {
@@ -80,14 +90,14 @@ def _assemble(
     try:
         network = SvdDepthNetwork(
             unet=cast(PerFrameUNet, built["unet"]),
-            codec=TemporalVaeCodec(vae=cast(TemporalVae, built["vae"]), chunk=chunk),
+            codec=TemporalVaeCodec(vae=cast(TemporalVae, built["vae"]), chunk=chunk, decoder=decoder.to(dtype)),
             tokens=ClipTokens(encoder=cast(Any, built["encoder"]), chunk=chunk),
         )
     except ValueError as error:
         raise InputError(unet, expected=f"a UNet that fits {svd}", found=str(error), fix="use one release") from error
-    network.architecture = _architecture(built, chunk)
-    network.weights = notices
-    for notice in notices:
+    network.architecture = _architecture(built, chunk, decoder)
+    network.weights = tuple(dict.fromkeys((*notices, *decoder.weights)))
+    for notice in network.weights:
         Console(stderr=True, soft_wrap=True).print(f"weights: {notice.name} ({notice.source}); {notice.licence}")
     return network.eval()
 
@@ -117,7 +127,7 @@ def _named(construct: Callable, entries: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entries.items() if key in known}
 
 
-def _architecture(built: Mapping[str, nn.Module], chunk: int) -> Mapping[str, Any]:
+def _architecture(built: Mapping[str, nn.Module], chunk: int, decoder: DepthDecoder) -> Mapping[str, Any]:
     """The config that builds this network without the folders, for the `net.yaml` of what is trained from it."""
 
     def target(construct: Callable, **values: Any) -> dict[str, Any]:
@@ -129,7 +139,7 @@ def _architecture(built: Mapping[str, nn.Module], chunk: int) -> Mapping[str, An
     vae = target(TemporalVae, **_named(TemporalVae, cast(Any, built["vae"]).config))
     return target(
         SvdDepthNetwork,
-        codec=target(TemporalVaeCodec, vae=vae, chunk=chunk),
+        codec=target(TemporalVaeCodec, vae=vae, chunk=chunk, decoder=decoder.architecture),
         tokens=target(ClipTokens, encoder=encoder, chunk=chunk),
         unet=target(PerFrameUNet, **_named(PerFrameUNet, cast(Any, built["unet"]).config)),
     )
