@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from turnaround.geometry.holes import fill_holes
 from turnaround.losses.base import masked_mean
 from turnaround.losses.depth import normalize_sequence
 from turnaround.losses.diffusion import latent_differences
@@ -36,7 +37,9 @@ class DepthDecoderTraining(Task):
         space: float,
         time: float,
     ):
-        super().__init__(network=network, optimization=optimization, freeze=freeze, seed=seed)
+        super().__init__(
+            network=network, optimization=optimization, freeze=freeze, gradient_checkpointing=False, seed=seed
+        )
         network.require_fit(teacher.codec)
         network.weights = teacher.weights  # whose latents it learns to read
         self.codec = teacher.codec.requires_grad_(False)
@@ -46,7 +49,8 @@ class DepthDecoderTraining(Task):
 
     def losses(self, batch: DepthBatch, generator: torch.Generator) -> Mapping[str, Tensor]:
         target = normalize_sequence(batch.inverse_depth, batch.valid)
-        predicted = self.decoder(self._disturbed(self.codec.encode_disparity(target), generator))
+        latents = self.codec.encode_disparity(fill_holes(target, batch.valid))
+        predicted = self.decoder(self._disturbed(latents, generator))
         space, time = latent_differences(predicted[:, :, None], target[:, :, None], batch.valid)
         return {
             "absolute": masked_mean((predicted - target).abs(), batch.valid),
