@@ -1,9 +1,10 @@
-"""`inference=paper` and `inference=fast` on long procedural clips: time, peak memory, accuracy.
+"""`inference=paper`, `inference=fast` and `inference=single_step` on long clips: time, memory, accuracy.
 
-    python benchmarks/long_video.py [--frames 300] [--clips 4] [--size 64 96] [--checkpoint video_depth_diffusion]
+    python benchmarks/long_video.py [--frames 300] [--clips 4] [--size 64 96]
 
-Each method runs in a process of its own, over the same clips, with the same weights and number of steps; the first clip
-runs once more beforehand, uncounted. Times and memory are those of a busy machine, so read their ratios.
+Each method runs in a process of its own, over the same clips; the first clip runs once more beforehand, uncounted. The
+first two have the same weights and number of steps. "Its own" is the peak of memory above what is there once the network
+is loaded and the clips are read: PyTorch and its libraries alone take about 0.9 GiB.
 """
 
 import argparse
@@ -28,6 +29,11 @@ from turnaround.types import Clip, DepthKind, DepthVideo
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 MIN_DEPTH, MAX_DEPTH = 0.1, 80.0
+CHECKPOINTS = {
+    "paper": "video_depth_diffusion",
+    "fast": "video_depth_diffusion",
+    "single_step": "video_depth_svd_small",
+}
 
 
 def clips(arguments: argparse.Namespace) -> ProceduralClips:
@@ -41,12 +47,11 @@ def clips(arguments: argparse.Namespace) -> ProceduralClips:
 
 def estimator(method: str, arguments: argparse.Namespace):
     height, width = arguments.size
-    sizes = {
-        "paper": ["inference.multiple=16", f"inference.longest_side={max(height, width)}"],
-        "fast": [f"inference.pixels={height * width}"],
-    }
+    sizes = [f"inference.pixels={height * width}"]
+    if method == "paper":
+        sizes = ["inference.multiple=16", f"inference.longest_side={max(height, width)}"]
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        overrides = [f"inference={method}", f"checkpoint={arguments.checkpoint}", *sizes[method], *arguments.overrides]
+        overrides = [f"inference={method}", f"checkpoint={CHECKPOINTS[method]}", *sizes]
         config = compose("eval", overrides)
     return build_value(OmegaConf.to_container(config, resolve=True)["inference"], "inference")
 
@@ -92,10 +97,8 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=4)
     parser.add_argument("--first", type=int, default=0, help="seed of the first clip; held-out ones lie below 50000")
     parser.add_argument("--size", type=int, nargs=2, default=(64, 96))
-    parser.add_argument("--checkpoint", default="video_depth_diffusion")
     parser.add_argument("--cache", default=".cache/procedural")
-    parser.add_argument("--method", choices=["paper", "fast"], help="measure this one, in this process")
-    parser.add_argument("overrides", nargs="*", help="inference.…, for the method measured")
+    parser.add_argument("--method", choices=list(CHECKPOINTS), help="measure this one, in this process")
     arguments = parser.parse_args()
     if arguments.method:
         print(json.dumps(measure(arguments.method, arguments)))
@@ -104,10 +107,11 @@ def main() -> None:
     for item in source.ids():  # rendered and kept before anything is measured
         source.clip(item)
     rows = {}
-    for method in ("paper", "fast"):
+    for method in CHECKPOINTS:
         command = [sys.executable, *sys.argv, "--method", method]
         rows[method] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True, env=os.environ).stdout)
-    rows["fast / paper"] = {key: rows["fast"][key] / rows["paper"][key] for key in rows["fast"]}
+    for method in ("fast", "single_step"):
+        rows[f"{method} / paper"] = {key: rows[method][key] / rows["paper"][key] for key in rows[method]}
     print("| | ms per frame | peak MiB | of which its own | AbsRel | TAE |\n|---|---|---|---|---|---|")
     for name, row in rows.items():
         cells = f"{row['ms']:.3g} | {row['peak']:.4g} | {row['own']:.3g} | {row['abs_rel']:.4f} | {row['tae']:.3f}"
