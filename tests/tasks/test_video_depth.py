@@ -1,3 +1,5 @@
+from functools import cache
+
 import pytest
 import torch
 
@@ -70,6 +72,7 @@ class Fit(Task):
         return {"fit": self.network(batch).square().mean()}
 
 
+@cache  # rendering takes three times as long as a step of training
 def clip() -> Clip:
     scene = WorldSampler(height=16, width=24, frames=3)(1)
     depth = torch.stack([surface(scene, frame).depth for frame in range(3)])
