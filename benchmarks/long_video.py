@@ -2,9 +2,9 @@
 
     python benchmarks/long_video.py [--frames 300] [--clips 4] [--size 64 96]
 
-Each method runs in a process of its own, over the same clips; the first clip runs once more beforehand, uncounted. The
-first two have the same weights and number of steps. "Its own" is the peak of memory above what is there once the network
-is loaded and the clips are read: PyTorch and its libraries alone take about 0.9 GiB.
+Each method runs in a process of its own, over the same clips; the first clip runs once more beforehand, uncounted.
+"paper" and "fast" have the same weights and number of steps. "Its own" is the peak of memory above what is there once
+the network is loaded and the clips are read: PyTorch and its libraries alone take about 0.9 GiB.
 """
 
 import argparse

@@ -18,7 +18,7 @@ PUBLISHED_SIZES = (
     " sampler.height=16 sampler.width=32 pixels_per_batch=6144 inference.pixels=512"  # latents of one 8th, halved
 )
 QUICK_TRAINING = (
-    " sampler.frames=8 data.train.clips.count=4 data.validation.count=1"
+    " sampler.frames=12 data.train.clips.count=4 data.validation.count=1"
     " trainer.max_steps=2 trainer.val_check_interval=2 cache={tmp}/cache out={tmp}/{name}"
 )
 QUICK_SCORING = (
