@@ -73,7 +73,7 @@ class DepthDecoderTraining(Task):
         depth = clip.depth.values[None].to(self.device)
         valid = depth > 0  # NaN, unknown, fails the comparison
         target = normalize_sequence(torch.where(valid, 1 / depth, 0.0), valid)
-        latents = self.codec.encode_disparity(target)
+        latents = self.codec.encode_disparity(fill_holes(target, valid))
         maps = {"own": self.codec.decode_disparity(latents), "light": self.decoder(latents)}
         for name, disparity in maps.items():
             error = masked_mean((disparity - target).abs(), valid)
