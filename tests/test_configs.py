@@ -1,6 +1,7 @@
 """Every shipped config composes and builds, and each small one takes a step."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from published_folders import write_depthcrafter, write_svd
 
+from turnaround.datasets.latents import NeedsLatents
 from turnaround.evaluation.benchmark import Benchmark
 from turnaround.run.build import build, build_value
 from turnaround.run.checkpoint import SHIPPED, load_network, save_weights
 from turnaround.run.study import ALONE, filled
+from turnaround.tasks.latents import as_latents
 from turnaround.types import ClipSource, DepthBatch, InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -63,15 +66,29 @@ def test_each_experiment_and_ablation_takes_a_step(overrides, cache):
     assert any(gradient.abs().max() > 0 for gradient in gradients)
 
 
+ON_LATENTS = ("objective=single_step_latent", "inference=single_step_middle", r"task.freeze=['^tokens\.']")
+
+
 @pytest.mark.parametrize("name", options("data"))
 def test_each_data_config_gives_equal_work_to_processes(name, cache):
-    run = build(composed("train", f"data={name}", "net=svd_tiny", "logger=none", cache, *SMALL_WORLDS))
+    run = build(composed("train", f"data={name}", "net=svd_tiny", "logger=none", cache, *SMALL_WORLDS, *ON_LATENTS))
     batches = run.data.train
-    for number in range(3):
-        first, second = batches[number, 0], batches[number, 1]
-        assert first.video.shape == second.video.shape
-        assert not torch.equal(first.video, second.video)
-        assert first.video[:, :, 0].numel() <= 4608
+    if isinstance(batches, NeedsLatents):
+        for process in (0, 1):
+            batches.prepare(partial(run.task.latent_encoder, torch.device("cpu")), range(2), process)
+    for number in range(2):
+        first, second = (as_latents(run.task.network, batches[number, process]) for process in (0, 1))
+        assert first.disparity.shape == second.disparity.shape
+        assert not torch.equal(first.condition.latents, second.condition.latents)
+        assert first.disparity.numel() <= 4608, "svd_tiny's latents have as many numbers as there are pixels"
+        losses = run.task.losses(batches[number, 0], torch.Generator().manual_seed(0))
+        assert torch.stack(list(losses.values())).sum().isfinite()
+
+
+def test_latents_need_an_objective_that_compares_them(cache):
+    run = build(composed("train", "data=latents", "net=svd_tiny", "logger=none", cache, *SMALL_WORLDS))
+    with pytest.raises(InputError, match=r"^objective: expected one that compares latents"):
+        run.data.train.prepare(partial(run.task.latent_encoder, torch.device("cpu")), range(2), 0)
 
 
 def test_the_shipped_mixtures_have_their_weights(cache):

@@ -1,12 +1,13 @@
 """Batches of several sources."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from torch.utils.data import Dataset
 
 from turnaround.datasets.datamodule import NumberedBatches
+from turnaround.datasets.latents import NeedsLatents, OpenEncoder
 from turnaround.types import InputError
 
 CHOICE = 1  # tells the choice of a source from what the sources themselves draw from (seed, number)
@@ -39,7 +40,17 @@ class Mixture(Dataset):
     def __getitem__(self, place: tuple[int, int]):
         return self.source(place[0]).batches[place]
 
+    def prepare(self, open_encoder: OpenEncoder, numbers: Iterable[int], process: int) -> None:
+        """As of `NeedsLatents`, for the sources that do."""
+        needy = {i: s.batches for i, s in enumerate(self.sources) if isinstance(s.batches, NeedsLatents)}
+        chosen = [(number, self.choice(number)) for number in numbers] if needy else []
+        for index, batches in needy.items():
+            batches.prepare(open_encoder, [number for number, choice in chosen if choice == index], process)
+
     def source(self, number: int) -> Source:
         """Where batch `number` comes from."""
+        return self.sources[self.choice(number)]
+
+    def choice(self, number: int) -> int:
         random = np.random.default_rng([self.seed, number, CHOICE])
-        return self.sources[int(random.choice(len(self.sources), p=self.shares))]
+        return int(random.choice(len(self.sources), p=self.shares))

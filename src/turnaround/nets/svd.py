@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from turnaround.nets.codec import Codec
+from turnaround.nets.fingerprint import fingerprint
 from turnaround.nets.tokens import FrameTokens
 from turnaround.types import Condition, WeightsNotice
 
@@ -90,6 +91,13 @@ class SvdDepthNetwork(nn.Module):
             raise ValueError(f"net.unet does not fit net.codec and net.tokens (is, should be): {wrong}")
         self.depth_channels = codec.depth_channels
         self.size_multiple = codec.factor * 2 ** (len(unet.config["block_out_channels"]) - 1)
+
+    def encoders(self) -> Mapping[str, nn.Module]:
+        """What `condition` and `encode_disparity` use."""
+        return {"codec": self.codec, "tokens": self.tokens}
+
+    def encoder_fingerprint(self) -> str:
+        return fingerprint(self.encoders())
 
     def enable_gradient_checkpointing(self) -> None:
         """In training, keeps the inputs of residual blocks and transformers and computes what is in them again.

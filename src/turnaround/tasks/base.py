@@ -86,7 +86,8 @@ class Task(pl.LightningModule, ABC):
         settings = self.optimization
         rate, decay = settings.learning_rate, settings.weight_decay
         optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=decay, fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, settings.rate)
+        # A plain function: of a method, checkpoints would keep what tools such as beartype attach to it.
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: settings.rate(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _checkpointable(self) -> Checkpointable:

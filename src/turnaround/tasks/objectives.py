@@ -1,20 +1,20 @@
 """What a video depth network minimises, each with the sampler that fits it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.diffusion.denoiser import predict_velocity, spread, velocity_target
 from turnaround.diffusion.sample import Sampler, SingleStepSampler
 from turnaround.diffusion.schedule import LogNormalSigma
-from turnaround.geometry.holes import fill_holes
 from turnaround.losses.base import masked_mean
 from turnaround.losses.depth import DepthLoss, align_affine, normalize_sequence
 from turnaround.losses.diffusion import latent_differences, latent_loss
-from turnaround.types import DepthBatch, DepthNetwork, InputError
+from turnaround.tasks.latents import as_latents
+from turnaround.types import DepthBatch, DepthNetwork, InputError, LatentBatch
 
 
 @runtime_checkable
@@ -23,21 +23,39 @@ class Objective(Protocol):
 
     sampler: Sampler
 
-    def losses(self, network: DepthNetwork, batch: DepthBatch, generator: torch.Generator) -> Mapping[str, Tensor]: ...
+    def losses(
+        self, network: DepthNetwork, batch: DepthBatch | LatentBatch, generator: torch.Generator
+    ) -> Mapping[str, Tensor]: ...
 
 
-class Diffusion:
+class LatentObjective(ABC):
+    """An objective that compares latents: encoded at each step from pixels, or kept from before."""
+
+    sampler: Sampler
+
+    def losses(
+        self, network: DepthNetwork, batch: DepthBatch | LatentBatch, generator: torch.Generator
+    ) -> Mapping[str, Tensor]:
+        return self.latent_losses(network, as_latents(network, batch), generator)
+
+    @abstractmethod
+    def latent_losses(
+        self, network: DepthNetwork, batch: LatentBatch, generator: torch.Generator
+    ) -> Mapping[str, Tensor]: ...
+
+
+class Diffusion(LatentObjective):
     """EDM v-prediction at random noise levels (arXiv 2409.02095, section 3.3)."""
 
     def __init__(self, *, noise: LogNormalSigma, sampler: Sampler):
         self.noise, self.sampler = noise, sampler
 
-    def losses(self, network, batch, generator):
-        clean = encode_truth(network, batch)
+    def latent_losses(self, network, batch, generator):
+        clean = batch.disparity
         sigma = self.noise.sample(clean.shape[0], clean.shape[1], generator).to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
-        predicted = predict_velocity(network, clean + spread(sigma) * noise, sigma, network.condition(batch.video))
-        return {"velocity": latent_loss(predicted, velocity_target(clean, noise, sigma), batch.valid)}
+        predicted = predict_velocity(network, clean + spread(sigma) * noise, sigma, batch.condition)
+        return {"velocity": latent_loss(predicted, velocity_target(clean, noise, sigma), batch.known)}
 
 
 class SingleStep:
@@ -51,6 +69,8 @@ class SingleStep:
         self.sampler, self.terms, self.anchor = _single_step(sampler), terms, anchor
 
     def losses(self, network, batch, generator):
+        if isinstance(batch, LatentBatch):
+            raise needs_pixels(self)
         target = normalize_sequence(batch.inverse_depth, batch.valid)
         condition = network.condition(batch.video)
         batches, frames, _, *cells = condition.latents.shape
@@ -62,7 +82,7 @@ class SingleStep:
         return values | {"anchor": self.anchor * masked_mean((predicted - target).abs(), batch.valid)}
 
 
-class SingleStepLatent:
+class SingleStepLatent(LatentObjective):
     """One evaluation at a middle noise level with zeros for noise, compared as latents (DVD, arXiv 2603.12250).
 
     The squared difference alone would blur; `differences` weighs those of first differences in space and in time. The
@@ -72,24 +92,22 @@ class SingleStepLatent:
     def __init__(self, *, sampler: Sampler, differences: float):
         self.sampler, self.differences = _single_step(sampler), differences
 
-    def losses(self, network, batch, generator):
-        clean = encode_truth(network, batch)
-        predicted = self.sampler.sample(network, network.condition(batch.video), torch.zeros_like(clean))
-        space, time = latent_differences(predicted, clean, batch.valid)
+    def latent_losses(self, network, batch, generator):
+        clean = batch.disparity
+        predicted = self.sampler.sample(network, batch.condition, torch.zeros_like(clean))
+        space, time = latent_differences(predicted, clean, batch.known)
         return {
-            "latent": latent_loss(predicted, clean, batch.valid),
+            "latent": latent_loss(predicted, clean, batch.known),
             "space": self.differences * space,
             "time": self.differences * time,
         }
 
 
-def encode_truth(network: DepthNetwork, batch: DepthBatch) -> Float[Tensor, "b t d y x"]:
-    """The disparity that the network should give, in [0, 1], as latents.
-
-    Unknown pixels are filled, for an encoder mixes them with their neighbours; no loss counts the cells they lie in.
-    """
-    disparity = normalize_sequence(batch.inverse_depth, batch.valid)
-    return network.encode_disparity(fill_holes(disparity, batch.valid))
+def needs_pixels(objective: object) -> InputError:
+    """The error of latents given to an objective that compares what it decodes."""
+    found = f"{type(objective).__name__}, which compares pixels"
+    fix = "choose objective=diffusion or single_step_latent, or data=procedural"
+    return InputError("objective", expected="one that compares latents, as the data are", found=found, fix=fix)
 
 
 def _single_step(sampler: Sampler) -> SingleStepSampler:

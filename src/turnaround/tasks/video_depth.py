@@ -1,8 +1,10 @@
 """Video depth by diffusion (DepthCrafter, arXiv 2409.02095) or in a single step, as the objective has it."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import torch
+from pytorch_lightning.strategies import DeepSpeedStrategy, FSDPStrategy
 from torch import Tensor, nn
 
 from turnaround.diffusion.estimate import DepthDiffusion
@@ -10,8 +12,18 @@ from turnaround.geometry.align import align_to_depth
 from turnaround.io.shots import OneShot
 from turnaround.metrics.depth import AbsRel, Delta
 from turnaround.tasks.base import Optimization, Task
-from turnaround.tasks.objectives import Objective
-from turnaround.types import Clip, DepthBatch, DepthKind, DepthNetwork, DepthVideo, Video
+from turnaround.tasks.latents import encoder_on, place_encoders
+from turnaround.tasks.objectives import LatentObjective, Objective, needs_pixels
+from turnaround.types import (
+    Clip,
+    DepthBatch,
+    DepthKind,
+    DepthNetwork,
+    DepthVideo,
+    LatentBatch,
+    LatentEncoder,
+    Video,
+)
 from turnaround.viz.color import colorize
 from turnaround.viz.layout import hcat
 
@@ -19,7 +31,7 @@ MIN_DEPTH, MAX_DEPTH = 0.1, 80.0  # metres: what validation counts
 
 
 class VideoDepth(Task):
-    """Learns disparity of videos from `DepthBatch`es; validates on clips with true depth.
+    """Learns disparity of videos from `DepthBatch`es, or from their latents; validates on clips with true depth.
 
     window, overlap, pixels: as in `DepthDiffusion`.
     """
@@ -49,8 +61,28 @@ class VideoDepth(Task):
         self.window, self.overlap, self.pixels = window, overlap, pixels
         self._media: Mapping[str, Video] = {}
 
-    def losses(self, batch: DepthBatch, generator: torch.Generator) -> Mapping[str, Tensor]:
+    def losses(self, batch: DepthBatch | LatentBatch, generator: torch.Generator) -> Mapping[str, Tensor]:
         return self.objective.losses(self._depth_network(), batch, generator)
+
+    def latent_encoder(self, device: torch.device) -> AbstractContextManager[LatentEncoder]:
+        """What makes the latents of a `LatentBatch`, at work on `device` within a `with` block.
+
+        InputError: an objective that compares pixels; encoders that are trained.
+        """
+        if not isinstance(self.objective, LatentObjective):
+            raise needs_pixels(self.objective)
+        return encoder_on(self._depth_network(), device)
+
+    def on_train_batch_start(self, batch: DepthBatch | LatentBatch, batch_idx: int) -> None:
+        """Where latents are read, the encoders have nothing to do until validation and leave the device's memory."""
+        self._place_encoders(torch.device("cpu") if isinstance(batch, LatentBatch) else self.device)
+
+    def on_validation_start(self) -> None:
+        self._place_encoders(self.device)
+
+    def _place_encoders(self, device: torch.device) -> None:
+        if not isinstance(self.trainer.strategy, DeepSpeedStrategy | FSDPStrategy):  # these place parameters themselves
+            place_encoders(self._depth_network(), device)
 
     def estimator(self) -> DepthDiffusion:
         """The network as it is now, with the sampler that fits the objective."""

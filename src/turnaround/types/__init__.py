@@ -1,6 +1,6 @@
 """What flows between the parts; torch and jaxtyping only."""
 
-from turnaround.types.batch import DepthBatch
+from turnaround.types.batch import DepthBatch, LatentBatch, LatentEncoder
 from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
@@ -29,6 +29,8 @@ __all__ = [
     "Equirectangular180",
     "Flow",
     "InputError",
+    "LatentBatch",
+    "LatentEncoder",
     "Pinhole",
     "ResumableDepthEstimator",
     "Tracks",

@@ -1,9 +1,12 @@
 """What a task receives at each step."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from turnaround.types.protocols import Condition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,3 +26,34 @@ class DepthBatch:
             inverse_depth=self.inverse_depth.to(device),
             valid=self.valid.to(device),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentBatch:
+    """What a network is given of such clips, and the disparity latents it should give.
+
+    known: cells all of whose pixels have a true depth.
+    """
+
+    condition: Condition
+    disparity: Float[Tensor, "b t d y x"]
+    known: Bool[Tensor, "b t y x"]
+
+    def to(self, device) -> "LatentBatch":
+        return LatentBatch(
+            condition=Condition(
+                latents=self.condition.latents.to(device),
+                tokens=self.condition.tokens.to(device),
+            ),
+            disparity=self.disparity.to(device),
+            known=self.known.to(device),
+        )
+
+
+@runtime_checkable
+class LatentEncoder(Protocol):
+    """Pixels to latents, without randomness; `fingerprint` names all that decides what comes out."""
+
+    fingerprint: str
+
+    def encode(self, batch: DepthBatch) -> LatentBatch: ...
