@@ -12,9 +12,9 @@ from turnaround.datasets.lengths import UniformLengths
 from turnaround.datasets.mixture import Mixture, Source
 from turnaround.datasets.procedural import ProceduralClips
 from turnaround.datasets.windows import Crop, DepthWindows, GridWindows
-from turnaround.diffusion.sample import EulerSampler, SingleStepSampler
-from turnaround.diffusion.schedule import LogNormalSigma
-from turnaround.nets.codec import PatchCodec
+from turnaround.diffusion.sample import EulerSampler, SingleStepSampler, WindowStart
+from turnaround.diffusion.schedule import KarrasLevels, LogNormalSigma
+from turnaround.nets.codec import PatchCodec, VaeDepthDecoder
 from turnaround.nets.published import load_svd
 from turnaround.nets.svd import PerFrameUNet, SvdDepthNetwork
 from turnaround.nets.tokens import PooledTokens
@@ -46,7 +46,7 @@ def small_network(seed: int = 0, factor: int = 4) -> SvdDepthNetwork:
 
 
 def published_network(folder: Path) -> SvdDepthNetwork:
-    return load_svd(path=str(write_svd(folder)), dtype="float32", chunk=8)
+    return load_svd(path=str(write_svd(folder)), dtype="float32", chunk=8, decoder=VaeDepthDecoder(context=4))
 
 
 def windows(cache: Path, *, step=2, crop=None, seed=0, height=32, **sampler) -> GridWindows:
@@ -73,7 +73,10 @@ def files(cache: Path) -> dict[Path, int]:
 OBJECTIVES = {
     "diffusion": Diffusion(
         noise=LogNormalSigma(mean=0.7, std=1.6, apart=0.5),
-        sampler=EulerSampler(steps=2, sigma_min=0.002, sigma_max=700.0, rho=7.0),
+        sampler=EulerSampler(
+            levels=KarrasLevels(steps=2, sigma_min=0.002, sigma_max=700.0, rho=7.0),
+            start=WindowStart(known=700.0, new=700.0),
+        ),
     ),
     "single step": SingleStepLatent(sampler=SingleStepSampler(sigma=1.0), differences=0.5),
 }
@@ -193,7 +196,9 @@ def test_other_weights_of_the_trained_part_change_nothing(tmp_path):
 def test_the_same_weights_from_another_folder_have_the_same_latents(tmp_path):
     prints = {published_network(tmp_path / name).encoder_fingerprint() for name in ("here", "there")}
     assert len(prints) == 1
-    other = load_svd(path=str(write_svd(tmp_path / "other", seed=5)), dtype="float32", chunk=8)
+    other = load_svd(
+        path=str(write_svd(tmp_path / "other", seed=5)), dtype="float32", chunk=8, decoder=VaeDepthDecoder(context=4)
+    )
     assert other.encoder_fingerprint() not in prints
 
 

@@ -13,7 +13,8 @@ from turnaround.nets.tokens import PooledTokens
 from turnaround.scenes.observe import film, surface
 from turnaround.scenes.sample import WorldSampler
 from turnaround.tasks.base import Optimization, Task
-from turnaround.tasks.objectives import Diffusion, SingleStep, SingleStepLatent, encode_truth
+from turnaround.tasks.latents import encode_truth
+from turnaround.tasks.objectives import Diffusion, SingleStep, SingleStepLatent
 from turnaround.tasks.video_depth import VideoDepth
 from turnaround.types import Clip, DepthBatch, DepthKind, DepthVideo, InputError
 

@@ -12,13 +12,13 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import load
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from turnaround.datasets.windows import GridWindows, Window, stack
-from turnaround.io.atomic import atomic_file, unwritable
 from turnaround.io.existing import existing_file
+from turnaround.io.tensors import write_tensors
 from turnaround.types import Clip, Condition, InputError, LatentBatch, LatentEncoder
 
 OpenEncoder = Callable[[], AbstractContextManager[LatentEncoder]]
@@ -101,11 +101,7 @@ def _write(path: Path, batch: LatentBatch) -> None:
         "disparity": batch.disparity[0].bfloat16(),
         "known": batch.known[0],
     }
-    with atomic_file(path) as temporary:
-        try:
-            save_file({name: tensor.contiguous() for name, tensor in entries.items()}, temporary)
-        except SafetensorError as error:
-            raise unwritable(path, str(error)) from error
+    write_tensors(path, entries)
 
 
 def _fingerprint(clip: Clip) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
-from turnaround.io.atomic import atomic_file
+from turnaround.io.tensors import write_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +35,8 @@ class WindowStore:
             self.count += 1
 
     def append(self, window: EstimatedWindow) -> None:
-        with atomic_file(self._path(self.count)) as temporary:
-            place = torch.tensor([window.start, window.seen])
-            save_file({"place": place, "maps": window.maps, "latents": window.latents.contiguous()}, temporary)
+        place = torch.tensor([window.start, window.seen])
+        write_tensors(self._path(self.count), {"place": place, "maps": window.maps, "latents": window.latents})
         self.count += 1
 
     def __getitem__(self, number: int) -> EstimatedWindow:

@@ -9,12 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 import yaml
 from pytorch_lightning.plugins.io import TorchCheckpointIO
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
 from torch import nn
 
-from turnaround.io.atomic import atomic_file, unwritable
+from turnaround.io.atomic import atomic_file
 from turnaround.io.existing import existing_file
+from turnaround.io.tensors import write_tensors
 from turnaround.nets.weights import read_shapes, read_tensors, require_same_net
 from turnaround.run.build import TARGET, build_value, locate
 from turnaround.run.record import write_text
@@ -73,12 +73,7 @@ def save_weights(
         stored[name] = tensor.detach().to("cpu", kept, copy=True).contiguous()  # tied weights must not share memory
     write_text(folder / NET, yaml.safe_dump(dict(source.net), sort_keys=False))
     notices = [asdict(notice) for notice in source.weights]
-    with atomic_file(folder / WEIGHTS) as temporary:
-        try:
-            # One entry: of several, the order in the file would be random, and with it its bytes.
-            save_file(stored, temporary, metadata={NOTICES: json.dumps(notices)})
-        except SafetensorError as error:
-            raise unwritable(folder / WEIGHTS, str(error)) from error
+    write_tensors(folder / WEIGHTS, stored, {NOTICES: json.dumps(notices)})
 
 
 def load_network(path: Path | str) -> nn.Module:
