@@ -1,6 +1,6 @@
 """What flows between the parts; torch and jaxtyping only."""
 
-from turnaround.types.batch import DepthBatch, LatentBatch, LatentEncoder
+from turnaround.types.batch import DepthBatch, InpaintBatch, LatentBatch, LatentEncoder
 from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
@@ -10,10 +10,13 @@ from turnaround.types.protocols import (
     Condition,
     DepthEstimator,
     DepthNetwork,
+    Inpainter,
+    InpaintNetwork,
     ResumableDepthEstimator,
     VelocityNetwork,
 )
 from turnaround.types.video import Clip, Video
+from turnaround.types.views import FilledVideo, PartialVideo, View, Warped
 from turnaround.types.weights import WeightsNotice
 
 __all__ = [
@@ -27,14 +30,21 @@ __all__ = [
     "DepthNetwork",
     "DepthVideo",
     "Equirectangular180",
+    "FilledVideo",
     "Flow",
+    "InpaintBatch",
+    "InpaintNetwork",
+    "Inpainter",
     "InputError",
     "LatentBatch",
     "LatentEncoder",
+    "PartialVideo",
     "Pinhole",
     "ResumableDepthEstimator",
     "Tracks",
     "VelocityNetwork",
     "Video",
+    "View",
+    "Warped",
     "WeightsNotice",
 ]

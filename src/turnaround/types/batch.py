@@ -1,6 +1,6 @@
 """What a task receives at each step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
@@ -48,6 +48,26 @@ class LatentBatch:
             disparity=self.disparity.to(device),
             known=self.known.to(device),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InpaintBatch:
+    """Pictures (t = 1) or videos with holes, and what belongs there.
+
+    target, seen: RGB in [0, 1]; seen is 0 in holes. hole: what is to be filled. inverse_depth, seen_inverse_depth:
+    1 / metres, 0 where unknown, holes of `seen` included. valid: where the colour of `target` is true. What is seen
+    beside the holes was warped, and may differ from the target as warps do.
+    """
+
+    target: Float[Tensor, "b t 3 h w"]
+    seen: Float[Tensor, "b t 3 h w"]
+    hole: Bool[Tensor, "b t h w"]
+    valid: Bool[Tensor, "b t h w"]
+    inverse_depth: Float[Tensor, "b t h w"]
+    seen_inverse_depth: Float[Tensor, "b t h w"]
+
+    def to(self, device) -> "InpaintBatch":
+        return InpaintBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 @runtime_checkable

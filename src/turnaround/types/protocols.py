@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.types.depth import DepthKind
 from turnaround.types.video import Clip
+from turnaround.types.views import FilledVideo, PartialVideo
 from turnaround.types.weights import WeightsNotice
 
 
@@ -56,9 +57,24 @@ class ClipSource(Protocol):
     def clip(self, id: str) -> Clip: ...
 
 
+@runtime_checkable
+class Inpainter(Protocol):
+    """Fills the holes of frames; what is known comes back bit for bit."""
+
+    name: str
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        """Whose weights it uses; none where it learned nothing."""
+        ...
+
+    def fill(self, partial: PartialVideo, *, seed: int) -> FilledVideo: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """What a video depth network sees of the video: a latent and one image token per frame."""
+    """What a network sees beside the noisy latents: latents of each frame, and one image token (of k = 0 numbers, where
+    it attends to none)."""
 
     latents: Float[Tensor, "b t c y x"]
     tokens: Float[Tensor, "b t k"]
@@ -66,7 +82,7 @@ class Condition:
 
 @runtime_checkable
 class VelocityNetwork(Protocol):
-    """Predicts the velocity of noisy disparity latents (EDM, sigma_data = 1)."""
+    """Predicts the velocity of noisy latents (EDM, sigma_data = 1)."""
 
     def velocity(
         self, scaled: Float[Tensor, "b t d y x"], c_noise: Float[Tensor, "b t"], condition: Condition
@@ -99,4 +115,28 @@ class DepthNetwork(VelocityNetwork, Protocol):
 
     def decode_published(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t h w"]:
         """As DepthCrafter's release decodes: in separate chunks, each channel clamped to [0, 1] before their mean."""
+        ...
+
+
+@runtime_checkable
+class InpaintNetwork(VelocityNetwork, Protocol):
+    """A velocity network of pictures with holes, with the ways into its latents and out of them.
+
+    Pictures have `picture_channels` channels: RGB in [0, 1], and then, where there are four, disparity in [0, 1].
+    """
+
+    size_multiple: int  # height and width of its pictures are multiples of this
+    factor: int  # pixels per latent cell and side
+    picture_channels: int
+    latent_channels: int
+    weights: Sequence[WeightsNotice]  # whose they are, where they were published
+
+    def condition(self, seen: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b t h w"]) -> Condition:
+        """seen: 0 in holes."""
+        ...
+
+    def encode(self, pictures: Float[Tensor, "b t p h w"]) -> Float[Tensor, "b t d y x"]: ...
+
+    def decode(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t p h w"]:
+        """Not clamped."""
         ...
