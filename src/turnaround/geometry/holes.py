@@ -5,6 +5,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+LEAST = 0.02  # disparity, of all that is farther
+FAR = 8  # a pixel half as far as another counts for 2^-8 of it
+
 
 def fill_holes(values: Float[Tensor, "b t h w"], known: Bool[Tensor, "b t h w"]) -> Float[Tensor, "b t h w"]:
     """Smooth maps that keep every known pixel bit for bit; what unknown pixels hold is never read.
@@ -20,7 +23,25 @@ def fill_holes(values: Float[Tensor, "b t h w"], known: Bool[Tensor, "b t h w"])
     return torch.where(known, values, filled)
 
 
-def _push_pull(values: Float[Tensor, "b t h w"], weights: Float[Tensor, "b t h w"]) -> Float[Tensor, "b t h w"]:
+def fill_from_behind(pictures: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b t h w"]) -> Float[Tensor, "b t p h w"]:
+    """Smooth fillings of holes that keep every known pixel bit for bit; what a hole holds is never read.
+
+    Push-pull as of `fill_holes`. pictures: where there is a fourth channel it is disparity, and of a block's known
+    pixels the far ones count most: a hole that opens where the view moves shows what lies behind. A frame without a
+    known pixel is 0.
+    """
+    seen, known = pictures.flatten(0, 1), ~hole.flatten(0, 1)[:, None]
+    weights = known.to(seen)
+    if seen.shape[1] > 3:
+        disparity = torch.where(known, seen[:, 3:4], torch.inf).clamp(min=LEAST)
+        farthest = disparity.amin(dim=(-2, -1), keepdim=True)
+        weights = (farthest / disparity) ** FAR  # 0 in holes
+    weights = weights.expand_as(seen)
+    filled = _push_pull(torch.where(known, seen * weights, 0.0), weights)
+    return torch.where(known, seen, filled).unflatten(0, pictures.shape[:2])
+
+
+def _push_pull(values: Float[Tensor, "*b h w"], weights: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b h w"]:
     """weights: the share of each block that is known. values: the mean of its pixels, where unknown ones count as 0."""
     height, width = values.shape[-2:]
     means = values / weights.clamp(min=torch.finfo(values.dtype).tiny)

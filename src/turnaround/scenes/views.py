@@ -45,7 +45,7 @@ class ViewSampler:
         scene = still(seed)
         random = np.random.default_rng([seed, STREAM])
         first = scene.camera.world_from_cam[0]
-        right = scene.right_eye(float(random.uniform(*self.eyes))).camera.world_from_cam[0]
+        right = scene.right_eye(float(random.uniform(self.eyes[0], self.eyes[1]))).camera.world_from_cam[0]
         depth = surface(scene, 0).depth
         middle = depth[depth.shape[0] // 3 : -depth.shape[0] // 3, depth.shape[1] // 3 : -depth.shape[1] // 3]
         distance = float(np.clip(middle.median() * random.uniform(0.6, 1.1), 1.0, 8.0))
