@@ -13,7 +13,8 @@ from torch import Tensor
 
 from turnaround.geometry.paths import UP
 from turnaround.geometry.se3 import rotation_about
-from turnaround.render.splat import Edges, double_reprojection, stretched, warp_back
+from turnaround.render.elements import Edges
+from turnaround.render.engine import double_reprojection, stretched, warp_back
 from turnaround.types import Pinhole, View, Warped
 
 
@@ -80,8 +81,7 @@ class Stretched(Holes):
     def make(self, views, random):
         cameras = self.moves.draw(views, random)
         return [
-            holed(view, stretched(view, camera, limit=self.limit))
-            for view, camera in zip(views, cameras, strict=True)
+            holed(view, stretched(view, camera, limit=self.limit)) for view, camera in zip(views, cameras, strict=True)
         ]
 
 

@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 from turnaround.datasets.holes import Holes
 from turnaround.datasets.realism import Realism
 from turnaround.geometry.stereo import view_of_disparity
-from turnaround.render.splat import Edges, forward_splat
+from turnaround.render.elements import Edges
+from turnaround.render.engine import forward_splat
 from turnaround.types import Clip, ClipSource, InpaintBatch, InputError, Pair, Pinhole, StereoPair, View, Warped
 
 TRIES = 20  # draws before a source is refused for having no pair with a hole of the stated share
@@ -102,7 +103,8 @@ class HoledPictures:
 class PairBatches(Dataset):
     """Batches of pairs, cropped and augmented; batch n of a process depends on (seed, n, process) alone.
 
-    height, width: of the crops, in pixels. count: pairs of a batch. least, most: share of a crop that its holes may
+    height, width: of the crops, in pixels; a batch has as many as
+    `pixels_per_batch` holds, frames counted in, and at least one. least, most: share of a crop that its holes may
     have. Crops are mirrored, and change brightness, contrast and the order of their colour channels, at random.
 
     InputError, when a batch is drawn: a source whose pairs are too small, or have no such holes.
@@ -115,18 +117,20 @@ class PairBatches(Dataset):
         realism: Realism,
         height: int,
         width: int,
-        count: int,
+        pixels_per_batch: int,
         least: float,
         most: float,
         seed: int,
     ):
         self.pairs, self.realism, self.height, self.width = pairs, realism, height, width
-        self.count, self.least, self.most, self.seed = count, least, most, seed
+        self.pixels_per_batch, self.least, self.most, self.seed = pixels_per_batch, least, most, seed
 
     def __getitem__(self, place: tuple[int, int]) -> InpaintBatch:
         number, process = place
         random = np.random.default_rng([self.seed, number, process])
-        drawn = [self._draw(random) for _ in range(self.count)]
+        drawn = [self._draw(random)]
+        count = self.pixels_per_batch // drawn[0].hole.numel()
+        drawn += [self._draw(random) for _ in range(count - 1)]
         names = [field.name for field in fields(InpaintBatch)]
         return InpaintBatch(**{name: torch.stack([getattr(pair, name) for pair in drawn]) for name in names})
 
@@ -174,9 +178,7 @@ def inverse(depth: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
     return torch.where(depth > 0, 1 / depth, 0.0)
 
 
-def pair_of(
-    warped: Warped, target: Float[Tensor, "3 h w"], inverse_depth: Float[Tensor, "h w"], source: str
-) -> Pair:
+def pair_of(warped: Warped, target: Float[Tensor, "3 h w"], inverse_depth: Float[Tensor, "h w"], source: str) -> Pair:
     """One frame. inverse_depth: of the target, 0 where unknown."""
     return Pair(
         target=target[None],

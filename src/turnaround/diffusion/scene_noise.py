@@ -29,14 +29,12 @@ def scene_noise(
     points = transform(camera.world_from_cam[0].double(), (rays * depth.double()[..., None]).flatten(0, 1))
     width = SHARE * factor * depth.double().flatten() / float(camera.intrinsics[0, 0, 0])
     level = width.log2().round()
-    cells = (points / 2**level[:, None]).floor().long()
+    cells = (points / 2 ** level[:, None]).floor().long()
     return _normal(torch.cat([cells, level.long()[:, None]], dim=1), channels, seed).T.reshape(channels, rows, columns)
 
 
-def picture_noise(
-    rows: range, columns: range, *, channels: int, seed: int, frame: int
-) -> Float[Tensor, "c y x"]:
-    """The same for frames of which no geometry is known: a function of the seed, the frame and the cell's place in it."""
+def picture_noise(rows: range, columns: range, *, channels: int, seed: int, frame: int) -> Float[Tensor, "c y x"]:
+    """The same where no geometry is known: a function of the seed, the frame and the place of the cell in it."""
     v, u = torch.meshgrid(*(torch.tensor(list(places)) for places in (rows, columns)), indexing="ij")
     places = torch.stack([u, v, torch.full_like(u, frame), torch.full_like(u, -(2**20))], dim=-1).flatten(0, 1)
     return _normal(places, channels, seed).T.reshape(channels, len(rows), len(columns))

@@ -1,5 +1,7 @@
 """Filling what is not known, so that an encoder that sees whole pictures meets no edges that are not there."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -17,7 +19,7 @@ def fill_holes(values: Float[Tensor, "b t h w"], known: Bool[Tensor, "b t h w"])
     frame of which nothing is known takes the filled one nearest in time, of two alike the earlier; a clip of which
     nothing is known is 0.
     """
-    filled = _push_pull(torch.where(known, values, 0.0), known.to(values))
+    filled = _push_pull(torch.where(known, values, 0.0), known.to(values), _keep_known)
     nearest = _nearest_known_frame(known.flatten(2).any(dim=2))
     filled = filled.gather(1, nearest[:, :, None, None].expand_as(filled))
     return torch.where(known, values, filled)
@@ -35,22 +37,36 @@ def fill_from_behind(pictures: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b
     if seen.shape[1] > 3:
         disparity = torch.where(known, seen[:, 3:4], torch.inf).clamp(min=LEAST)
         farthest = disparity.amin(dim=(-2, -1), keepdim=True)
-        weights = (farthest / disparity) ** FAR  # 0 in holes
+        weights = torch.where(known, (farthest / disparity) ** FAR, 0.0)
     weights = weights.expand_as(seen)
-    filled = _push_pull(torch.where(known, seen * weights, 0.0), weights)
+    filled = _push_pull(torch.where(known, seen * weights, 0.0), weights, _yield_to_far)
     return torch.where(known, seen, filled).unflatten(0, pictures.shape[:2])
 
 
-def _push_pull(values: Float[Tensor, "*b h w"], weights: Float[Tensor, "*b h w"]) -> Float[Tensor, "*b h w"]:
-    """weights: the share of each block that is known. values: the mean of its pixels, where unknown ones count as 0."""
+Trust = Callable[[Tensor, Tensor], Tensor]  # of a block in its own mean, from its weight and that of twice its side
+
+
+def _push_pull(values: Float[Tensor, "b c h w"], weights: Float[Tensor, "b c h w"], trust: Trust) -> Tensor:
+    """[b c h w]. weights: the mean over each block, 0 for unknown pixels. values: the mean of weight times value."""
     height, width = values.shape[-2:]
     means = values / weights.clamp(min=torch.finfo(values.dtype).tiny)
     if height == width == 1:
         return means
     even = (0, width % 2, 0, height % 2)
-    coarser = _push_pull(*(avg_pool2d(pad(each, even), 2) for each in (values, weights)))
-    smooth = interpolate(coarser, scale_factor=2, mode="bilinear")[..., :height, :width]
-    return torch.where(weights > 0, means, smooth)
+    halved = [avg_pool2d(pad(each, even), 2) for each in (values, weights)]
+    smooth = interpolate(_push_pull(halved[0], halved[1], trust), scale_factor=2, mode="bilinear")
+    around = interpolate(halved[1], scale_factor=2, mode="nearest")
+    smooth, around = (each[..., :height, :width] for each in (smooth, around))
+    return torch.lerp(smooth, means, trust(weights, around))
+
+
+def _keep_known(own: Tensor, around: Tensor) -> Tensor:
+    return (own > 0).to(own)
+
+
+def _yield_to_far(own: Tensor, around: Tensor) -> Tensor:
+    """A near block beside a far one, which has more weight, takes the mean of both."""
+    return (own / around.clamp(min=torch.finfo(own.dtype).tiny)).clamp(max=1)
 
 
 def _nearest_known_frame(known: Bool[Tensor, "b t"]) -> Tensor:

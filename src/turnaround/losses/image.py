@@ -41,7 +41,7 @@ def absolute_error(predicted: Pictures, target: Pictures, weights: Weights) -> F
 
 
 def gradient_error(predicted: Pictures, target: Pictures, weights: Weights, *, scales: int) -> Float[Tensor, ""]:
-    """Differences between neighbours 1, 2, 4, … pixels apart, to the right and below: where absolute errors alone blur."""
+    """Differences between pixels 1, 2, 4, … apart, to the right and below, for absolute errors alone blur."""
     error, total = predicted - target, predicted.new_zeros(())
     for scale in range(scales):
         step = 2**scale

@@ -16,7 +16,7 @@ from turnaround.types.protocols import (
     VelocityNetwork,
 )
 from turnaround.types.video import Clip, Video
-from turnaround.types.views import FilledVideo, PartialVideo, View, Warped
+from turnaround.types.views import FilledVideo, Pair, PartialVideo, StereoPair, View, Warped
 from turnaround.types.weights import WeightsNotice
 
 __all__ = [
@@ -38,9 +38,11 @@ __all__ = [
     "InputError",
     "LatentBatch",
     "LatentEncoder",
+    "Pair",
     "PartialVideo",
     "Pinhole",
     "ResumableDepthEstimator",
+    "StereoPair",
     "Tracks",
     "VelocityNetwork",
     "Video",
