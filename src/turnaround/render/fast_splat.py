@@ -18,7 +18,10 @@ RIGHT, LEFT, DOWN, UP = 1, 2, 4, 8  # bits: neighbours on the same surface
 
 
 def forward_splat(view: View, camera: Pinhole, *, edges: Edges) -> Warped:
-    """See `splat.forward_splat`: masks and sources are the same, colours and depths up to rounding; no gradients."""
+    """See `splat.forward_splat`: masks and sources are the same, colours and depths up to rounding.
+
+    Reckons with float32 pictures and gives no gradients.
+    """
     require_sound(view, camera)
     matrix = pixel_map(view.camera, camera).numpy()
     depth = view.depth.detach().cpu().double().contiguous().numpy()

@@ -6,6 +6,7 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from turnaround.render.elements import Edges, Elements, elements, is_known, pixel_map, positions, require_sound
 from turnaround.types import Pinhole, View, Warped
@@ -101,8 +102,8 @@ def _taps(
     height, width = parts.z.shape
     row, column = source // width, source % width
     step_x, step_y = torch.where(dx < 0, -1, 1), torch.where(dy < 0, -1, 1)
-    link_x = torch.nn.functional.pad(parts.link_x, (1, 1))  # of column c with c - 1 at c, with c + 1 at c + 1
-    link_y = torch.nn.functional.pad(parts.link_y, (0, 0, 1, 1))
+    link_x = pad(parts.link_x, (1, 1))  # of column c with c - 1 at c, with c + 1 at c + 1
+    link_y = pad(parts.link_y, (0, 0, 1, 1))
     beside, below = column + (step_x > 0), row + (step_y > 0)
     side, over = link_x[row, beside], link_y[below, column]
     ax = dx.abs().clamp(max=REACH) * side
