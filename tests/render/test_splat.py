@@ -147,10 +147,10 @@ def test_magnified_surfaces_stay_closed_up_to_the_stretch_and_are_cut_beyond(for
 
 @BOTH
 def test_boxes_of_a_rolled_plane_are_the_bounds_of_its_pixels_and_ties_go_to_the_lowest(forward_splat):
-    """By hand: turned by 30 degrees, a pixel reaches (cos + sin) / 2 along both axes; all depths are the same."""
-    size, angle = 6, math.radians(30)
+    """By hand: turned by 25 degrees, a pixel reaches (cos + sin) / 2 along both axes; all depths are the same."""
+    size, angle = 6, math.radians(25)
     view = plane(size)
-    camera = square_camera(size, focal=6.0, world_from_cam=pose(axis=(0.0, 0.0, 1.0), degrees=30.0))
+    camera = square_camera(size, focal=6.0, world_from_cam=pose(axis=(0.0, 0.0, 1.0), degrees=25.0))
     warped = forward_splat(view, camera, edges=EDGES)
     reach = (math.cos(angle) + math.sin(angle)) / 2
     row, column = torch.meshgrid(torch.arange(size) + 0.5 - 3, torch.arange(size) + 0.5 - 3, indexing="ij")
@@ -158,7 +158,7 @@ def test_boxes_of_a_rolled_plane_are_the_bounds_of_its_pixels_and_ties_go_to_the
     v = (-math.sin(angle) * column + math.cos(angle) * row).flatten() + 3
     centre = torch.arange(size) + 0.5
     covers = ((centre[:, None, None] - v).abs() < reach) & ((centre[None, :, None] - u).abs() < reach)
-    assert covers.sum() > 1.5 * size * size
+    assert (covers.sum(dim=-1) > 1).sum() > 10
     lowest = torch.where(covers, torch.arange(size * size), size * size).amin(dim=-1)
     assert torch.equal(warped.source, torch.where(lowest == size * size, -1, lowest))
 
@@ -180,7 +180,7 @@ def test_rolled_colours_are_bilinear_at_the_place_in_the_view(forward_splat):
 
 @BOTH
 def test_a_surface_seen_from_behind_hides_and_is_a_hole(forward_splat):
-    """The camera stands behind the near plane and looks back at it, with a wall behind it that the view does not see."""
+    """The camera stands behind the plane and looks back at it."""
     view = plane(16, distance=2.0)
     camera = square_camera(16, focal=16.0, world_from_cam=pose(shift=(0.0, 0.0, 4.0), degrees=180.0))
     assert forward_splat(view, camera, edges=EDGES).hole.all()
@@ -272,9 +272,7 @@ def test_soft_weights_neither_overflow_nor_vanish(sharpness):
 def test_soft_gradients_are_those_of_finite_differences():
     depth = 1 + noise(3, 4).double()
     view = plane(4, channels=2)
-    camera = Pinhole(
-        world_from_cam=view.camera.world_from_cam, intrinsics=view.camera.intrinsics, height=3, width=4
-    )
+    camera = Pinhole(world_from_cam=view.camera.world_from_cam, intrinsics=view.camera.intrinsics, height=3, width=4)
     moved = dataclasses.replace(camera, world_from_cam=pose(shift=(0.13, 0.07, 0.05), degrees=3.0)[None])
 
     def splatted(image, depth):

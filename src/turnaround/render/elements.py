@@ -84,7 +84,12 @@ def positions(depth: Float[Tensor, "h w"], matrix: Float[Tensor, "3 4"]) -> tupl
     return a / c, b / c, c
 
 
-def is_known(depth: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+def snap(positions: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """To multiples of 1 / `GRID`."""
+    return (positions * GRID).round() / GRID
+
+
+def is_known(depth: Float[Tensor, "*batch"]) -> Bool[Tensor, "*batch"]:
     """Finite and positive."""
     return (depth > 0) & (depth < torch.inf)
 
@@ -95,21 +100,17 @@ def elements(view: View, camera: Pinhole, edges: Edges) -> Elements:
     depth = torch.where(is_known(view.depth), view.depth, 1.0).double()
     u, v, z = positions(depth, matrix)
     known = is_known(view.depth) & (z > NEAR)
-    at = _snap(torch.stack([u, v]))
+    at = snap(torch.stack([u, v]))
     reach_x, reach_y = (_facing(at, depth / z, matrix[:, axis].tolist(), edges.stretch) for axis in (0, 1))
     link_x, right, left = _halves(at, depth, known, reach_x, edges)
-    link_y, down, up = (
-        each.mT for each in _halves(at.mT, depth.mT, known.mT, reach_y.mT, edges)
-    )
-    return Elements(
-        at=at, z=z, known=known, right=right, left=left, down=down, up=up, link_x=link_x, link_y=link_y
-    )
+    link_y, down, up = (each.mT for each in _halves(at.mT, depth.mT, known.mT, reach_y.mT, edges))
+    return Elements(at=at, z=z, known=known, right=right, left=left, down=down, up=up, link_x=link_x, link_y=link_y)
 
 
 def _facing(at: Tensor, scale: Tensor, column: list[float], stretch: float) -> Tensor:
     """How far half a pixel [2 h w] of a surface of constant source depth reaches: half the derivative of u and v."""
     reach = torch.stack([0.5 * scale * (column[axis] - at[axis] * column[2]) for axis in (0, 1)])
-    return _snap(reach.clamp(-0.5 * stretch, 0.5 * stretch))
+    return snap(reach.clamp(-0.5 * stretch, 0.5 * stretch))
 
 
 def _halves(at: Tensor, depth: Tensor, known: Tensor, facing: Tensor, edges: Edges) -> tuple[Tensor, Tensor, Tensor]:
@@ -126,7 +127,3 @@ def _halves(at: Tensor, depth: Tensor, known: Tensor, facing: Tensor, edges: Edg
     behind[:, :, 1:] = torch.where(link, -0.5 * gap, behind[:, :, 1:])
     folds = ahead[0] * behind[0] + ahead[1] * behind[1] > 0
     return link, torch.where(folds, facing, ahead), torch.where(folds, -facing, behind)
-
-
-def _snap(positions: Tensor) -> Tensor:
-    return (positions * GRID).round() / GRID

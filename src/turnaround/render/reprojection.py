@@ -1,4 +1,4 @@
-"""Views looked up from other cameras, and sent there and back: where holes of real warps come from without a second view.
+"""Views looked up from other cameras, and sent there and back, for holes of real warps from one view.
 
 `double_reprojection` is TrajectoryCrafter's (arXiv 2503.05638) and GEN3C's (arXiv 2503.03751), `warp_back` AdaMPI's
 (arXiv 2205.11733), and the test of areas in `backward_warp` DreamStereo's (arXiv 2604.12270).
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from turnaround.render.elements import NEAR, Edges, is_known, pixel_map, positions, require_sound
+from turnaround.render.elements import NEAR, Edges, is_known, pixel_map, positions, require_sound, snap
 from turnaround.render.engine import forward_splat
 from turnaround.types import InputError, Pinhole, View, Warped
 
@@ -45,7 +45,8 @@ def backward_warp(view: View, camera: Pinhole, depth: Float[Tensor, "h w"], *, l
         known = is_known(depth)
         z_here = torch.where(known, depth, 1.0).double()
         matrix = pixel_map(camera, view.camera)
-        u, v, z = positions(z_here, matrix)
+        *at, z = positions(z_here, matrix)
+        u, v = snap(torch.stack(at))
         inside = known & (z > NEAR) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
         seen = inside & (_area(torch.stack([u, v]), z_here, known, z, matrix) >= lookup.least_area)
         target = seen.flatten().nonzero().squeeze(1)

@@ -1,4 +1,4 @@
-"""A view in another camera, in PyTorch: forward splatting with a z-test, and soft splatting, which depth learns through.
+"""A view in another camera, in PyTorch: forward splatting with a z-test, and soft splatting, for gradients to depth.
 
 `fast_splat` holds the CPU's version of the former; `engine` takes the one that fits.
 """
@@ -99,7 +99,7 @@ def _taps(
     parts: Elements, source: Int[Tensor, " n"], dx: Float[Tensor, " n"], dy: Float[Tensor, " n"]
 ) -> tuple[Int[Tensor, "4 n"], Float[Tensor, "4 n"]]:
     """Pixels around `source` + (dx, dy) and their bilinear weights, 0 for those that are not on its surface."""
-    height, width = parts.z.shape
+    width = parts.z.shape[1]
     row, column = source // width, source % width
     step_x, step_y = torch.where(dx < 0, -1, 1), torch.where(dy < 0, -1, 1)
     link_x = pad(parts.link_x, (1, 1))  # of column c with c - 1 at c, with c + 1 at c + 1
@@ -119,7 +119,7 @@ def _soft_weights(
     bilinear: Float[Tensor, " n"], z: Float[Tensor, " n"], target: Int[Tensor, " n"], sharpness: float, pixels: int
 ) -> Float[Tensor, " n"]:
     """Shares that sum to 1 in each target pixel; the exponents' maximum of each is taken off, so none overflows."""
-    nearest = z.detach().min() if len(z) else 1.0
+    nearest = z.min() if len(z) else 1.0
     exponent = sharpness * nearest / z
     highest = exponent.new_full((pixels,), -torch.inf).scatter_reduce(0, target, exponent.detach(), reduce="amax")
     weight = bilinear * (exponent - highest[target]).exp()
