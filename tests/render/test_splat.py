@@ -290,3 +290,18 @@ def test_soft_splats_see_no_unknown_depth():
     warped = splat.soft_splat(dataclasses.replace(view, depth=depth), view.camera, sharpness=10.0)
     assert warped.hole.nonzero().tolist() == [[2, 3]]
     torch.testing.assert_close(warped.image[:, ~warped.hole], view.image[:, ~warped.hole])
+
+
+def test_soft_gradients_are_finite_where_points_lie_at_the_camera_or_behind_it():
+    view = plane(8)
+    depth = view.depth.clone()
+    depth[:, 4:] = 4.0
+    depth[0, 0], depth[0, 1] = 1.0, torch.nan
+    depth.requires_grad_()
+    camera = square_camera(8, focal=8.0, world_from_cam=pose(shift=(0.0, 0.0, 2.0)))
+    warped = splat.soft_splat(dataclasses.replace(view, depth=depth), camera, sharpness=10.0)
+    assert not warped.hole.all()
+    (warped.image.sum() + warped.depth.nansum()).backward()
+    assert depth.grad is not None
+    assert depth.grad.isfinite().all()
+    assert depth.grad[:, 4:].abs().sum() > 0

@@ -126,7 +126,8 @@ def _look_up(image, u, v, z, links, along, reach, source, warped, out_depth):
         for c in range(source.shape[1]):
             if source[r, c] < 0:
                 continue
-            row, column = source[r, c] // width, source[r, c] % width
+            row = source[r, c] // width
+            column = source[r, c] - row * width
             xu, xv = along[row, column, 0], along[row, column, 1]
             yu, yv = along[row, column, 2], along[row, column, 3]
             area = xu * yv - xv * yu
