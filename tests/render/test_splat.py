@@ -113,6 +113,20 @@ def test_holes_are_what_the_oracle_says_up_to_a_pixel_at_their_borders(forward_s
 
 
 @BOTH
+@pytest.mark.parametrize("seed", range(4))
+def test_holes_of_sampled_worlds_are_the_oracles(forward_splat, seed):
+    scene = sampled(seed, height=96, width=128)
+    warped = forward_splat(view_of(scene), scene.camera.at(3), edges=EDGES)
+    exact = exact_holes(scene, source=0, target=3)
+    ids = surface(scene, 3).ids
+    edges = torch.stack([beside(exact), *(beside(ids == body) for body in ids.unique())]).any(dim=0)
+    assert (exact & ~edges).sum() > 30
+    assert not (exact & ~warped.hole & ~edges).any()
+    # what is seen at a grazing angle grows by more than `stretch` or recedes by more than `depth_ratio` per pixel
+    assert (warped.hole & ~exact & ~edges).float().mean() < 0.02
+
+
+@BOTH
 @pytest.mark.parametrize("move", MOVES)
 def test_no_background_shows_through_foreground(forward_splat, move):
     scene = box_before_wall(move)

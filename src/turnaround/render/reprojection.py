@@ -34,7 +34,7 @@ def backward_warp(view: View, camera: Pinhole, depth: Float[Tensor, "h w"], *, l
 
     A hole is where that depth is unknown, where the point leaves the view, where the view's depth at the nearest
     pixel is unknown or hides the point, and where the view is stretched (`Lookup.least_area`). Colours are bilinear
-    among the nearest pixel and those of the other three whose depth agrees. Gradients flow to the image.
+    among the pixels whose depth agrees. Gradients flow to the image.
     """
     require_sound(view, camera)
     if tuple(depth.shape) != (camera.height, camera.width):
@@ -43,22 +43,19 @@ def backward_warp(view: View, camera: Pinhole, depth: Float[Tensor, "h w"], *, l
     height, width = view.depth.shape
     with torch.no_grad():
         known = is_known(depth)
-        z_here = torch.where(known, depth, 1.0).double()
         matrix = pixel_map(camera, view.camera)
+        z_here = torch.where(known, depth, 1.0).double()
         *at, z = positions(z_here, matrix)
-        u, v = snap(torch.stack(at))
-        inside = known & (z > NEAR) & (u >= 0) & (u < width) & (v >= 0) & (v < height)
-        seen = inside & (_area(torch.stack([u, v]), z_here, known, z, matrix) >= lookup.least_area)
-        target = seen.flatten().nonzero().squeeze(1)
-        u, v, z = (each.flatten()[target] for each in (u, v, z))
-        nearest = v.long() * width + u.long()
-        own = view.depth.flatten()[nearest].double()
-        visible = is_known(own) & (own >= z * (1 - lookup.depth_tolerance))
-        target, u, v, z, nearest = (each[visible] for each in (target, u, v, z, nearest))
-        taps, weights = _taps(view, u, v, z, nearest, lookup.depth_tolerance)
+        at = snap(torch.stack(at))
+        inside = known & (z > NEAR) & (at >= 0).all(dim=0) & (at[0] < width) & (at[1] < height)
+        inside &= _area(at, z_here, known, z, matrix) >= lookup.least_area
+        target = inside.flatten().nonzero().squeeze(1)
+        at, z = at.flatten(1)[:, target], z.flatten()[target]
+        taps, weights, visible = _taps(view.depth, at, z, lookup.depth_tolerance)
+        target, taps, weights = target[visible], taps[:, visible], weights[:, visible]
     pixels, size = camera.height * camera.width, (camera.height, camera.width)
     image = (view.image.flatten(1)[:, taps] * weights.to(view.image)).sum(dim=1)
-    source = torch.full((pixels,), -1, dtype=torch.int64, device=target.device).index_put((target,), nearest)
+    source = torch.full((pixels,), -1, dtype=torch.int64, device=target.device).index_put((target,), taps[0])
     hole = (source < 0).unflatten(0, size)
     return Warped(
         image=image.new_zeros(len(image), pixels).index_copy(1, target, image).unflatten(1, size),
@@ -102,17 +99,17 @@ def _area(
 ) -> Float[Tensor, "h w"]:
     """Area of the view per pixel, relative to (focal / z of the view)^2 / (focal / z here)^2; negative if mirrored.
 
-    Differences are taken to the neighbour, of the two along an axis, whose depth is more alike, so that edges do not
-    count as stretched. The focal lengths' ratio is in `matrix`, whose left part has the determinant of K_view K^-1.
+    Differences are to the neighbour of the more alike depth, so that edges do not count as stretched. The focal
+    lengths' ratio is in `matrix`, whose left part has the determinant of K_view K^-1.
     """
     (xu, xv), (yu, yv) = _slope(at, depth, known), _slope(at.mT, depth.mT, known.mT).mT
     alike = torch.linalg.det(matrix[:, :3]).item() * (depth / z) ** 2
     return (xu * yv - xv * yu) / alike
 
 
-def _slope(at: Float[Tensor, "2 h w"], depth: Float[Tensor, "h w"], known: Bool[Tensor, "h w"]) -> Tensor:
-    """The derivative [2 h w] along rows; as of a stretched view (0) where no neighbour is known."""
-    step = at[:, :, 1:] - at[:, :, :-1]
+def _slope(values: Float[Tensor, "c h w"], depth: Float[Tensor, "h w"], known: Bool[Tensor, "h w"]) -> Tensor:
+    """The derivative [c h w] along rows, to the neighbour of the more alike depth; 0 where none is known."""
+    step = values[:, :, 1:] - values[:, :, :-1]
     apart = (1 / depth[:, 1:] - 1 / depth[:, :-1]).abs()
     apart = torch.where(known[:, 1:] & known[:, :-1], apart, torch.inf)
     after, before = pad(apart, (0, 1), value=torch.inf), pad(apart, (1, 0), value=torch.inf)
@@ -121,22 +118,28 @@ def _slope(at: Float[Tensor, "2 h w"], depth: Float[Tensor, "h w"], known: Bool[
 
 
 def _taps(
-    view: View,
-    u: Float[Tensor, " n"],
-    v: Float[Tensor, " n"],
-    z: Float[Tensor, " n"],
-    nearest: Int[Tensor, " n"],
-    tolerance: float,
-) -> tuple[Int[Tensor, "4 n"], Float[Tensor, "4 n"]]:
-    """The 2 x 2 pixels around positions and their bilinear weights; of pixels that show something else, 0."""
-    height, width = view.depth.shape
-    left, top = (u - 0.5).floor(), (v - 0.5).floor()
-    right_share, low_share = u - 0.5 - left, v - 0.5 - top
-    columns = torch.stack([left, left + 1, left, left + 1]).long().clamp(0, width - 1)
-    rows = torch.stack([top, top, top + 1, top + 1]).long().clamp(0, height - 1)
+    depth: Float[Tensor, "h w"], at: Float[Tensor, "2 n"], z: Float[Tensor, " n"], tolerance: float
+) -> tuple[Int[Tensor, "5 n"], Float[Tensor, "5 n"], Bool[Tensor, " n"]]:
+    """The nearest pixel of a picture and the 2 x 2 around positions, their bilinear weights, and what is visible.
+
+    A pixel's surface goes on as its 1 / z does, which is linear over the picture of a plane. Where that of the nearest
+    one is in front of z, the position is hidden; pixels whose surfaces do not agree with z weigh 0, the nearest aside.
+    """
+    height, width = depth.shape
+    known = is_known(depth)
+    metres = torch.where(known, depth, 1.0).double()
+    inverse = 1 / metres
+    slopes = torch.stack([_slope(inverse[None], metres, known)[0], _slope(inverse.mT[None], metres.mT, known.mT)[0].mT])
+    low = (at - 0.5).floor()
+    columns = torch.stack([at[0].floor(), low[0], low[0] + 1, low[0], low[0] + 1]).long().clamp(0, width - 1)
+    rows = torch.stack([at[1].floor(), low[1], low[1], low[1] + 1, low[1] + 1]).long().clamp(0, height - 1)
     taps = rows * width + columns
-    across = torch.stack([1 - right_share, right_share, 1 - right_share, right_share])
-    along = torch.stack([1 - low_share, 1 - low_share, low_share, low_share])
-    agrees = (view.depth.flatten()[taps] - z).abs() <= tolerance * z
-    weights = across * along * (agrees | (taps == nearest))
-    return taps, weights / weights.sum(dim=0)
+    off = at[:, None] - 0.5 - torch.stack([columns, rows])
+    surface = inverse.flatten()[taps] + (slopes.flatten(1)[:, taps] * off).sum(dim=0)
+    visible = known.flatten()[taps[0]] & (surface[0] * (1 - tolerance) <= 1 / z)
+    agrees = known.flatten()[taps] & ((surface * z - 1).abs() <= tolerance) | (taps == taps[0])
+    share = at - 0.5 - low
+    across = torch.stack([torch.zeros_like(z), 1 - share[0], share[0], 1 - share[0], share[0]])
+    along = torch.stack([torch.zeros_like(z), 1 - share[1], 1 - share[1], share[1], share[1]])
+    weights = across * along * agrees
+    return taps, weights / weights.sum(dim=0), visible
