@@ -11,7 +11,9 @@ from torch import Tensor
 
 from turnaround.types import InputError, Pinhole, View
 
-GRID = 2.0**20  # positions are rounded to 1 / GRID of a pixel, about 1e-6: sums of them are exact, so that boxes tile
+# Positions are rounded to 1 / GRID of a pixel: sums of them are exact, so that boxes tile, and disparities that were
+# whole or half pixels are so again, whatever float32 made of the depth (an error of 1e-4 at a disparity of 2000).
+GRID = 2.0**12
 NEAR = 1e-6  # what lies less than this in front of the target camera is left out; units of the depth
 
 
@@ -74,15 +76,21 @@ def pixel_map(source: Pinhole, target: Pinhole) -> Float[Tensor, "3 4"]:
 
 
 def positions(depth: Float[Tensor, "h w"], matrix: Float[Tensor, "3 4"]) -> tuple[Tensor, Tensor, Tensor]:
-    """u, v and z [h w] of all pixels of a depth map in float64, in the order of `fast_splat`; not rounded."""
+    """u, v and z [h w] of all pixels of a depth map in float64, not rounded; where z <= NEAR, u and v mean nothing."""
     height, width = depth.shape
     x = torch.arange(width, dtype=torch.float64, device=depth.device) + 0.5
     y = torch.arange(height, dtype=torch.float64, device=depth.device)[:, None] + 0.5
     a, b, c = ((m[0] * x + m[1] * y + m[2]) * depth + m[3] for m in matrix.tolist())
-    return a / c, b / c, c
+    safe = torch.where(c > NEAR, c, 1.0)  # so that no gradient is NaN
+    return a / safe, b / safe, c
 
 
-def is_known(depth: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+def snap(positions: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+    """To multiples of 1 / `GRID`."""
+    return (positions * GRID).round() / GRID
+
+
+def is_known(depth: Float[Tensor, "*batch"]) -> Bool[Tensor, "*batch"]:
     """Finite and positive."""
     return (depth > 0) & (depth < torch.inf)
 
@@ -93,21 +101,17 @@ def elements(view: View, camera: Pinhole, edges: Edges) -> Elements:
     depth = torch.where(is_known(view.depth), view.depth, 1.0).double()
     u, v, z = positions(depth, matrix)
     known = is_known(view.depth) & (z > NEAR)
-    at = _snap(torch.stack([u, v]))
+    at = snap(torch.stack([u, v]))
     reach_x, reach_y = (_facing(at, depth / z, matrix[:, axis].tolist(), edges.stretch) for axis in (0, 1))
     link_x, right, left = _halves(at, depth, known, reach_x, edges)
-    link_y, down, up = (
-        each.mT for each in _halves(at.mT, depth.mT, known.mT, reach_y.mT, edges)
-    )
-    return Elements(
-        at=at, z=z, known=known, right=right, left=left, down=down, up=up, link_x=link_x, link_y=link_y
-    )
+    link_y, down, up = (each.mT for each in _halves(at.mT, depth.mT, known.mT, reach_y.mT, edges))
+    return Elements(at=at, z=z, known=known, right=right, left=left, down=down, up=up, link_x=link_x, link_y=link_y)
 
 
 def _facing(at: Tensor, scale: Tensor, column: list[float], stretch: float) -> Tensor:
     """How far half a pixel [2 h w] of a surface of constant source depth reaches: half the derivative of u and v."""
     reach = torch.stack([0.5 * scale * (column[axis] - at[axis] * column[2]) for axis in (0, 1)])
-    return _snap(reach.clamp(-0.5 * stretch, 0.5 * stretch))
+    return snap(reach.clamp(-0.5 * stretch, 0.5 * stretch))
 
 
 def _halves(at: Tensor, depth: Tensor, known: Tensor, facing: Tensor, edges: Edges) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,7 +128,3 @@ def _halves(at: Tensor, depth: Tensor, known: Tensor, facing: Tensor, edges: Edg
     behind[:, :, 1:] = torch.where(link, -0.5 * gap, behind[:, :, 1:])
     folds = ahead[0] * behind[0] + ahead[1] * behind[1] > 0
     return link, torch.where(folds, facing, ahead), torch.where(folds, -facing, behind)
-
-
-def _snap(positions: Tensor) -> Tensor:
-    return (positions * GRID).round() / GRID
