@@ -14,7 +14,7 @@ from torch import Tensor
 from turnaround.geometry.paths import UP
 from turnaround.geometry.se3 import rotation_about
 from turnaround.render.elements import Edges
-from turnaround.render.engine import double_reprojection, stretched, warp_back
+from turnaround.render.reprojection import Lookup, double_reprojection, warp_back
 from turnaround.types import Pinhole, View, Warped
 
 
@@ -53,10 +53,13 @@ class DoubleReprojection(Holes):
 
     moves: Moves
     edges: Edges
+    lookup: Lookup
 
     def make(self, views, random):
         cameras = self.moves.draw(views, random)
-        return [double_reprojection(v, c, edges=self.edges) for v, c in zip(views, cameras, strict=True)]
+        return [
+            double_reprojection(v, c, edges=self.edges, lookup=self.lookup) for v, c in zip(views, cameras, strict=True)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,20 +72,6 @@ class WarpBack(Holes):
     def make(self, views, random):
         cameras = self.moves.draw(views, random)
         return [warp_back(v, c, edges=self.edges) for v, c in zip(views, cameras, strict=True)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stretched(Holes):
-    """Where a backward warp by the frame's own depth would stretch pixels (DreamStereo, arXiv 2604.12270)."""
-
-    moves: Moves
-    limit: float
-
-    def make(self, views, random):
-        cameras = self.moves.draw(views, random)
-        return [
-            holed(view, stretched(view, camera, limit=self.limit)) for view, camera in zip(views, cameras, strict=True)
-        ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from turnaround.datasets.realism import Realism
 from turnaround.geometry.stereo import view_of_disparity
 from turnaround.render.elements import Edges
 from turnaround.render.engine import forward_splat
+from turnaround.render.reprojection import Lookup, backward_warp
 from turnaround.types import Clip, ClipSource, InpaintBatch, InputError, Pair, Pinhole, StereoPair, View, Warped
 
 TRIES = 20  # draws before a source is refused for having no pair with a hole of the stated share
@@ -34,6 +35,33 @@ class StereoSource(Protocol):
     def ids(self) -> Sequence[str]: ...
 
     def pair(self, id: str) -> StereoPair: ...
+
+
+@runtime_checkable
+class ViewWarp(Protocol):
+    """How one view becomes what another camera sees of it."""
+
+    def __call__(self, view: View, there: View) -> Warped: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForwardWarp:
+    """By the depth of the view: all that inference has."""
+
+    edges: Edges
+
+    def __call__(self, view, there):
+        return forward_splat(view, there.camera, edges=self.edges)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackwardWarp:
+    """By the depth of the target: without cracks, and holes also where the view would be stretched."""
+
+    lookup: Lookup
+
+    def __call__(self, view, there):
+        return backward_warp(view, there.camera, there.depth, lookup=self.lookup)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +92,7 @@ class ViewWarps:
     """
 
     clips: ClipSource
-    edges: Edges
+    warp: ViewWarp
     first: int | None
     second: int | None
 
@@ -75,7 +103,7 @@ class ViewWarps:
         first = order[0] if self.first is None else self.first
         second = self.second if self.second is not None else next(frame for frame in order if frame != first)
         view, there = view_of(clip, first), view_of(clip, second)
-        warped = forward_splat(view, there.camera, edges=self.edges)
+        warped = self.warp(view, there)
         return pair_of(warped, there.image, inverse(there.depth), f"views/{clip.id}/{first}/{second}")
 
 

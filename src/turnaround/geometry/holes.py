@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
 LEAST = 0.02  # disparity, of all that is farther
-FAR = 8  # a pixel half as far as another counts for 2^-8 of it
+FAR = 4  # a pixel half as far as another counts for 2^-4 of it: the best of 4, 8 and 16 on clips of seeds 50000 on
 
 
 def fill_holes(values: Float[Tensor, "b t h w"], known: Bool[Tensor, "b t h w"]) -> Float[Tensor, "b t h w"]:
