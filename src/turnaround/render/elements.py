@@ -6,10 +6,10 @@ All of it is float64 and in the order that `fast_splat` repeats, so that both fi
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from turnaround.types import InputError, Pinhole, View
+from turnaround.types import InputError, Pinhole, View, Warped
 
 # Positions are rounded to 1 / GRID of a pixel: sums of them are exact, so that boxes tile, and disparities that were
 # whole or half pixels are so again, whatever float32 made of the depth (an error of 1e-4 at a disparity of 2000).
@@ -93,6 +93,24 @@ def snap(positions: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
 def is_known(depth: Float[Tensor, "*batch"]) -> Bool[Tensor, "*batch"]:
     """Finite and positive."""
     return (depth > 0) & (depth < torch.inf)
+
+
+def warped(
+    camera: Pinhole,
+    target: Int[Tensor, " n"],
+    image: Float[Tensor, "c n"],
+    depth: Float[Tensor, " n"],
+    source: Int[Tensor, " n"],
+) -> Warped:
+    """What is known at the pixels `target` of a camera's picture; all others are holes."""
+    size, pixels = (camera.height, camera.width), camera.height * camera.width
+    sources = torch.full((pixels,), -1, dtype=torch.int64, device=source.device).index_put((target,), source)
+    return Warped(
+        image=image.new_zeros(len(image), pixels).index_copy(1, target, image).unflatten(1, size),
+        depth=depth.new_full((pixels,), torch.nan).index_copy(0, target, depth).unflatten(0, size),
+        hole=(sources < 0).unflatten(0, size),
+        source=sources.unflatten(0, size),
+    )
 
 
 @torch.no_grad()

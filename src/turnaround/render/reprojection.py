@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from turnaround.render.elements import NEAR, Edges, is_known, pixel_map, positions, require_sound, snap
+from turnaround.render.elements import NEAR, Edges, is_known, pixel_map, positions, require_sound, snap, warped
 from turnaround.render.engine import forward_splat
 from turnaround.types import InputError, Pinhole, View, Warped
 
@@ -53,16 +53,8 @@ def backward_warp(view: View, camera: Pinhole, depth: Float[Tensor, "h w"], *, l
         at, z = at.flatten(1)[:, target], z.flatten()[target]
         taps, weights, visible = _taps(view.depth, at, z, lookup.depth_tolerance)
         target, taps, weights = target[visible], taps[:, visible], weights[:, visible]
-    pixels, size = camera.height * camera.width, (camera.height, camera.width)
     image = (view.image.flatten(1)[:, taps] * weights.to(view.image)).sum(dim=1)
-    source = torch.full((pixels,), -1, dtype=torch.int64, device=target.device).index_put((target,), taps[0])
-    hole = (source < 0).unflatten(0, size)
-    return Warped(
-        image=image.new_zeros(len(image), pixels).index_copy(1, target, image).unflatten(1, size),
-        depth=torch.where(hole, torch.nan, depth.detach()),
-        hole=hole,
-        source=source.unflatten(0, size),
-    )
+    return warped(camera, target, image, depth.detach().flatten()[target], taps[0])
 
 
 def double_reprojection(view: View, camera: Pinhole, *, edges: Edges, lookup: Lookup) -> Warped:
@@ -81,8 +73,8 @@ def warp_back(view: View, camera: Pinhole, *, edges: Edges) -> Warped:
     return _composed(forward_splat(_as_view(there, camera), view.camera, edges=edges), there)
 
 
-def _as_view(warped: Warped, camera: Pinhole) -> View:
-    return View(image=warped.image, depth=warped.depth, camera=camera)
+def _as_view(there: Warped, camera: Pinhole) -> View:
+    return View(image=there.image, depth=there.depth, camera=camera)
 
 
 def _composed(back: Warped, there: Warped) -> Warped:

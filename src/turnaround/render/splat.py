@@ -8,7 +8,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from turnaround.render.elements import NEAR, Edges, Elements, elements, is_known, pixel_map, positions, require_sound
+from turnaround.render.elements import (
+    NEAR,
+    Edges,
+    Elements,
+    elements,
+    is_known,
+    pixel_map,
+    positions,
+    require_sound,
+    warped,
+)
 from turnaround.types import Pinhole, View, Warped
 
 REACH = 1 - 2.0**-10  # the furthest a colour is looked up from its pixel's centre: that pixel keeps a weight
@@ -41,7 +51,7 @@ def forward_splat(view: View, camera: Pinhole, *, edges: Edges) -> Warped:
     taps, weights = _taps(parts, source, dx, dy)
     image = (view.image.flatten(1)[:, taps] * weights.to(view.image)).sum(dim=1)
     depth = 1 / (weights / parts.z.flatten()[taps]).sum(dim=0)
-    return _warped(camera, target, image, depth.to(view.depth), source)
+    return warped(camera, target, image, depth.to(view.depth), source)
 
 
 def soft_splat(view: View, camera: Pinhole, *, sharpness: float) -> Warped:
@@ -68,7 +78,7 @@ def soft_splat(view: View, camera: Pinhole, *, sharpness: float) -> Warped:
     strongest, chosen = _strongest(share.detach(), source, target, camera.height * camera.width)
     image = _gather(view.image.flatten(1)[:, source] * share.to(view.image), target, camera)[:, strongest]
     depth = _gather((z * share)[None], target, camera)[0, strongest]
-    return _warped(camera, strongest, image, depth.to(view.depth), chosen)
+    return warped(camera, strongest, image, depth.to(view.depth), chosen)
 
 
 def _nearest(parts: Elements, camera: Pinhole) -> Int[Tensor, " n"]:
@@ -140,21 +150,3 @@ def _strongest(
 
 def _gather(values: Float[Tensor, "c n"], target: Int[Tensor, " n"], camera: Pinhole) -> Float[Tensor, "c m"]:
     return values.new_zeros(len(values), camera.height * camera.width).index_add(1, target, values)
-
-
-def _warped(
-    camera: Pinhole,
-    target: Int[Tensor, " n"],
-    image: Float[Tensor, "c n"],
-    depth: Float[Tensor, " n"],
-    source: Int[Tensor, " n"],
-) -> Warped:
-    """The record of what is known at the pixels `target`; all others are holes."""
-    size, pixels = (camera.height, camera.width), camera.height * camera.width
-    sources = torch.full((pixels,), -1, dtype=torch.int64, device=source.device).index_put((target,), source)
-    return Warped(
-        image=image.new_zeros(len(image), pixels).index_copy(1, target, image).unflatten(1, size),
-        depth=depth.new_full((pixels,), torch.nan).index_copy(0, target, depth).unflatten(0, size),
-        hole=(sources < 0).unflatten(0, size),
-        source=sources.unflatten(0, size),
-    )
