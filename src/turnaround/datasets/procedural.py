@@ -12,6 +12,7 @@ import torch
 from turnaround.io.atomic import atomic_file
 from turnaround.scenes.observe import backward_flow, film, surface
 from turnaround.scenes.sample import VERSION, WorldSampler
+from turnaround.scenes.views import ViewSampler
 from turnaround.types import Clip, DepthKind, DepthVideo, Flow, Pinhole
 
 
@@ -22,7 +23,7 @@ class ProceduralClips:
     sampler, the renderer's version, the seed), so that sources with other settings never meet.
     """
 
-    def __init__(self, *, sampler: WorldSampler, first: int, count: int, cache: str):
+    def __init__(self, *, sampler: WorldSampler | ViewSampler, first: int, count: int, cache: str):
         self.sampler, self.first, self.count = sampler, first, count
         settings = json.dumps([VERSION, asdict(sampler)], sort_keys=True)
         self.folder = Path(cache) / hashlib.sha256(settings.encode()).hexdigest()[:16]

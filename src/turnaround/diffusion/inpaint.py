@@ -152,7 +152,7 @@ def padded(partial: PartialVideo, box: Box) -> PartialVideo:
     rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
     over = (0, max(box.left + box.width - width, 0), 0, max(box.top + box.height - height, 0))
 
-    def cut(values: Tensor, filling: float) -> Tensor:
+    def cut(values: Tensor, filling: float | bool) -> Tensor:
         return torch.nn.functional.pad(values[..., rows, columns], over, value=filling)
 
     cameras = partial.cameras
