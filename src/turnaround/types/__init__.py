@@ -12,11 +12,12 @@ from turnaround.types.protocols import (
     DepthNetwork,
     Inpainter,
     InpaintNetwork,
+    InpaintSource,
     ResumableDepthEstimator,
     VelocityNetwork,
 )
 from turnaround.types.video import Clip, Video
-from turnaround.types.views import FilledVideo, PartialVideo, View, Warped
+from turnaround.types.views import FilledVideo, InpaintItem, PartialVideo, View, Warped
 from turnaround.types.weights import WeightsNotice
 
 __all__ = [
@@ -33,7 +34,9 @@ __all__ = [
     "FilledVideo",
     "Flow",
     "InpaintBatch",
+    "InpaintItem",
     "InpaintNetwork",
+    "InpaintSource",
     "Inpainter",
     "InputError",
     "LatentBatch",
