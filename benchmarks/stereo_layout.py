@@ -1,8 +1,8 @@
 """Writes the Middlebury pairs of a folder of data sets in the layout that benchmark=stereo_pairs reads.
 
-python benchmarks/stereo_layout.py SETS OUT, where SETS holds stereo_middlebury2003_cones, stereo_middlebury2006_reindeer
-and stereo_middlebury2014_motorcycle, each as unpacked. Stored disparities are multiples of pixels, and unknown where 0
-or not finite.
+python benchmarks/stereo_layout.py SETS OUT, where SETS holds the folders stereo_middlebury2003_cones,
+stereo_middlebury2006_reindeer and stereo_middlebury2014_motorcycle. Stored disparities are multiples of pixels, and
+unknown where 0 or not finite.
 """
 
 import sys

@@ -88,9 +88,7 @@ class InpaintBenchmark:
             require_all(path, items, [item for item in items if found_frames(path, item)], expected)
         return folders
 
-    def _score_item(
-        self, item: InpaintItem, files: dict[int, Path]
-    ) -> tuple[dict[str, float | None], dict[str, Any]]:
+    def _score_item(self, item: InpaintItem, files: dict[int, Path]) -> tuple[dict[str, float | None], dict[str, Any]]:
         """Metrics and meta of one prediction.
 
         Another number of frames or another size leaves all metrics None, and meta["invalid"] says so: filled pictures
@@ -118,7 +116,7 @@ class InpaintBenchmark:
             return nothing, meta | {"invalid": "{} predicted, the item is {}".format(*sizes)}
         values = {metric.name: average_of(self._values(metric, item, video)).value for metric in self.metrics}
         if cameras is not None and depth is not None:
-            values |= {metric.name: metric(video, depth, cameras).value for metric in tied}
+            values |= {metric.name: metric(video, item.given.hole, depth, cameras).value for metric in tied}
         return nothing | {name: finite(value) for name, value in values.items()}, meta
 
     def _values(self, metric: ImageMetric, item: InpaintItem, video: Video) -> list[float | None]:

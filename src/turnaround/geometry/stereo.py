@@ -57,7 +57,7 @@ def hidden_from_left(
     at x stands at x + disparity in the left. It is hidden where that is outside, or where neither of the two pixels
     beside that place has its disparity within `tolerance` pixels; it is not known where one of the two has none.
     """
-    height, width = right.shape
+    width = right.shape[1]
     known = right.isfinite() & (right > 0)
     place = torch.arange(width, device=right.device) + torch.where(known, right, 0)  # in whole numbers at centres
     outside = place > width - 0.5

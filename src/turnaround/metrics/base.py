@@ -140,13 +140,15 @@ class ImageMetric(Protocol):
 class ConsistencyMetric(Protocol):
     """Compares neighbouring frames of a filled video, each visible point of a still scene with itself.
 
-    depth: true, of each frame, metres along z, NaN where unknown.
+    filled: where the video was made up. depth: true, of each frame, metres along z, NaN where unknown.
     """
 
     @property
     def name(self) -> str: ...
 
-    def __call__(self, video: Video, depth: Float[Tensor, "t h w"], cameras: Pinhole) -> Average: ...
+    def __call__(
+        self, video: Video, filled: Bool[Tensor, "t h w"], depth: Float[Tensor, "t h w"], cameras: Pinhole
+    ) -> Average: ...
 
 
 def frame_means(error: Float[Tensor, "t h w"], valid: Bool[Tensor, "t h w"]) -> Float[Tensor, "t"]:

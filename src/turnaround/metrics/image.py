@@ -17,7 +17,7 @@ from turnaround.metrics.similarity import WINDOW, structural_similarity
 
 @dataclass(frozen=True, kw_only=True)
 class Psnr:
-    """10 log10(1 / mean squared error) in dB, over counted pixels; infinite, so without a value in rows, for the truth."""
+    """10 log10(1 / mean squared error) in dB, over counted pixels; infinite for the truth itself, which rows hold as null."""
 
     name = "psnr"
 

@@ -40,7 +40,9 @@ def build(config: DictConfig) -> Any:
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     arguments = {key: plain[key] for key in plain if key not in DIRECTIVES and (key in accepted or key not in optional)}
     _check(target, arguments, "")
-    for key in {*references, *parts} & set(plain):  # first, so that a key is named where it is written, not where it is used
+    for key in {*references, *parts} & set(
+        plain
+    ):  # first, so that a key is named where it is written, not where it is used
         _check_below(plain[key], key)
     for key in arguments:
         if OmegaConf.is_config(config[key]) and key not in references:
