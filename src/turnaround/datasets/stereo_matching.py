@@ -14,12 +14,13 @@ BLOCK, STEP = 5, 16  # SGBM's window, and what its range is a multiple of
 def matched_offsets(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "n 2"]:
     """Position in the left picture minus that in the right, (x, y) in pixels, of points found in both by SIFT."""
     scale = min(1.0, LONGEST / max(left.shape[1:]))
-    sift = cv2.SIFT_create(nfeatures=FEATURES)
+    sift = cv2.SIFT.create(nfeatures=FEATURES)
     found = [sift.detectAndCompute(_grey(picture, scale), None) for picture in (left, right)]
     if any(descriptors is None or len(descriptors) < 2 for _, descriptors in found):
         return torch.zeros(0, 2)
     places = [torch.from_numpy(cv2.KeyPoint.convert(points)).reshape(-1, 2) for points, _ in found]
-    distance = torch.cdist(*(torch.from_numpy(descriptors) for _, descriptors in found))
+    first, second = (torch.from_numpy(descriptors) for _, descriptors in found)
+    distance = torch.cdist(first, second)
     nearest = distance.topk(2, dim=1, largest=False)
     best = nearest.indices[:, 0]
     mutual = distance.argmin(dim=0)[best] == torch.arange(len(best))
@@ -37,18 +38,17 @@ def estimated_disparity(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h 
     offsets = matched_offsets(left, right)[:, 0]
     reach = 1.5 * float(offsets.quantile(0.98)) if len(offsets) >= STEP else width / 4
     most = STEP * int(np.clip(np.ceil(reach / STEP), 1, max(width // STEP, 1)))
-    pictures = [(picture * 255).round().byte().permute(1, 2, 0).numpy() for picture in (left, right)]
-    forth = _semi_global(*pictures, most)
-    back = _semi_global(*(np.ascontiguousarray(picture[:, ::-1]) for picture in reversed(pictures)), most).flip(1)
+    forth = _semi_global(left, right, most)
+    back = _semi_global(right.flip(2), left.flip(2), most).flip(1)
     place = torch.arange(width) - forth
     column = place.nan_to_num(-1.0).round().long()
     agrees = (back.gather(1, column.clamp(0, width - 1)) - forth).abs() <= 1
     return torch.where(agrees & (column >= 0) & (forth > 0), forth, torch.nan)
 
 
-def _semi_global(left: np.ndarray, right: np.ndarray, most: int) -> Float[Tensor, "h w"]:
+def _semi_global(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"], most: int) -> Float[Tensor, "h w"]:
     """NaN where SGBM gives nothing. The border is repeated, since it leaves out as many columns as it searches."""
-    matcher = cv2.StereoSGBM_create(
+    matcher = cv2.StereoSGBM.create(
         minDisparity=0,
         numDisparities=most,
         blockSize=BLOCK,
@@ -60,8 +60,9 @@ def _semi_global(left: np.ndarray, right: np.ndarray, most: int) -> Float[Tensor
         speckleRange=2,
         mode=cv2.STEREO_SGBM_MODE_HH,
     )
-    wide = [cv2.copyMakeBorder(picture, 0, 0, most, 0, cv2.BORDER_REPLICATE) for picture in (left, right)]
-    steps = torch.from_numpy(matcher.compute(*wide)[:, most:].astype(np.float32))
+    pixels = [(picture * 255).round().byte().permute(1, 2, 0).contiguous().numpy() for picture in (left, right)]
+    wide = [cv2.copyMakeBorder(picture, 0, 0, most, 0, cv2.BORDER_REPLICATE) for picture in pixels]
+    steps = torch.from_numpy(matcher.compute(wide[0], wide[1])[:, most:].astype(np.float32))
     return torch.where(steps >= 0, steps / 16, torch.nan)
 
 

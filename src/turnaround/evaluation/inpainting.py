@@ -13,16 +13,16 @@ from turnaround.evaluation.benchmark import prediction_path
 from turnaround.evaluation.pictures import found_frames, frames_folder, read_frames, write_frames
 from turnaround.evaluation.predict import read_prediction_meta, write_prediction_meta
 from turnaround.evaluation.score import Row, finite, require_all
-from turnaround.metrics.base import ConsistencyMetric, FilledPicture, ImageMetric, average_of
+from turnaround.metrics.base import ConsistencyMetric, FilledPicture, ImageMetric
 from turnaround.metrics.perceptual import PerceptualDistance
-from turnaround.types import Inpainter, InpaintItem, InpaintSource, InputError, Video
+from turnaround.types import Inpainter, InpaintItem, InpaintSource, InputError
 
 
 @dataclass(frozen=True, kw_only=True)
 class InpaintBenchmark:
     """Which holes are filled, and how that is scored.
 
-    metrics: mean over the frames that have a value. consistency_metrics: for the items whose true depth and cameras
+    consistency_metrics: for the items whose true depth and cameras
     are known. perceptual: the distance that the metrics take, whose note stands in each row's meta["lpips"]: without
     its weights the metrics made of it are None and the note says where they belong. root: the folder of the data, for a
     config's `source` to interpolate; None where it needs none.
@@ -114,15 +114,12 @@ class InpaintBenchmark:
         if video.shape != item.truth.shape:
             sizes = (f"{some.shape[3]} x {some.shape[2]}" for some in (video, item.truth))
             return nothing, meta | {"invalid": "{} predicted, the item is {}".format(*sizes)}
-        values = {metric.name: average_of(self._values(metric, item, video)).value for metric in self.metrics}
+        parts = zip(video, item.truth, item.given.video, item.given.hole, item.hole, item.counted, strict=True)
+        frames = [
+            FilledPicture(image=image, truth=truth, given=given, open=open_, hole=hole, counted=counted)
+            for image, truth, given, open_, hole, counted in parts
+        ]
+        values: dict[str, float | None] = {metric.name: metric(frames) for metric in self.metrics}
         if cameras is not None and depth is not None:
             values |= {metric.name: metric(video, item.given.hole, depth, cameras).value for metric in tied}
         return nothing | {name: finite(value) for name, value in values.items()}, meta
-
-    def _values(self, metric: ImageMetric, item: InpaintItem, video: Video) -> list[float | None]:
-        """Of each frame."""
-        parts = zip(video, item.truth, item.given.video, item.given.hole, item.hole, item.counted, strict=True)
-        return [
-            metric(FilledPicture(image=image, truth=truth, given=given, open=open_, hole=hole, counted=counted))
-            for image, truth, given, open_, hole, counted in parts
-        ]

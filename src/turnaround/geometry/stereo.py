@@ -60,7 +60,7 @@ def hidden_from_left(
     width = right.shape[1]
     known = right.isfinite() & (right > 0)
     place = torch.arange(width, device=right.device) + torch.where(known, right, 0)  # in whole numbers at centres
-    outside = place > width - 0.5
+    outside = place >= width - 0.5
     beside = [place.floor().long().clamp(max=width - 1), place.ceil().long().clamp(max=width - 1)]
     found = torch.stack([left.gather(1, column) for column in beside])
     told = found.isfinite() & (found > 0)

@@ -19,15 +19,17 @@ def seen_from(
     """Where the points of a view lie in another one (pixels), and whether they are seen there.
 
     Depths are metres along z, NaN where unknown; cameras have one frame. A point is seen where it is inside the other
-    picture and its z there differs by at most the share `tolerance` from what is found: from one of the four pixels
-    around it, or from the interpolation of 1 / depth among them, which is exact on planes. Not where either depth is
-    unknown.
+    picture and its z there differs by at most the share `tolerance` from what is found: from the depth of the pixel it
+    falls in, or from the interpolation of 1 / depth among the four around it, which is exact on planes. Not where
+    either depth is unknown.
     """
     size = other_depth.shape
     points = unproject(depth[None].double(), camera).flatten(1, 2)
     pixels, z = (values[0].unflatten(0, depth.shape) for values in project(points, other))
     inside = in_image(pixels, *size) & (z > 0)  # false where the depth is unknown
-    corner = torch.where(inside[..., None], pixels, 0) - 0.5
+    places = torch.where(inside[..., None], pixels, 0)
+    column, row = places.long().unbind(-1)
+    corner = places - 0.5
     share = corner - corner.floor()
     x, y = corner.floor().long().unbind(-1)
     rows, columns = (torch.stack([first, first + 1]).clamp(0, most - 1) for first, most in ((y, size[0]), (x, size[1])))
@@ -35,5 +37,5 @@ def seen_from(
     across = torch.stack([1 - share[..., 0], share[..., 0]])
     down = torch.stack([1 - share[..., 1], share[..., 1]])
     between = 1 / ((1 / around) * down[:, None] * across[None]).sum((0, 1))
-    found = torch.cat([around.flatten(0, 1), between[None]])
+    found = torch.stack([other_depth.double()[row, column], between])
     return pixels, inside & ((z - found).abs() <= tolerance * found).any(0)

@@ -128,12 +128,12 @@ class FilledPicture:
 
 @runtime_checkable
 class ImageMetric(Protocol):
-    """Says how good a filled frame is; None where no pixel is counted, or nothing can be said."""
+    """Says how good the filled frames of an item are; None where no pixel is counted, or nothing can be said."""
 
     @property
     def name(self) -> str: ...
 
-    def __call__(self, frame: FilledPicture) -> float | None: ...
+    def __call__(self, frames: Sequence[FilledPicture]) -> float | None: ...
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ SHIPPED = {  # in the hub's cache, under the names that torchvision downloads th
     "alex": "alexnet-owt-7be5be79.pth",
     "vgg": "vgg16-397923af.pth",
 }
-SMALLEST = {"squeeze": 17, "alex": 63, "vgg": 16}  # pixels a side; below, a layer is left with nothing
+SMALLEST = {"squeeze": 17, "alex": 31, "vgg": 16}  # pixels a side; below, a layer is left with nothing
 
 
 @dataclass(frozen=True, kw_only=True)
