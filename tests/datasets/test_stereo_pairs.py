@@ -22,7 +22,7 @@ def pairs(root) -> StereoPairs:
 
 
 def test_holes_are_exactly_what_the_left_eye_cannot_see(tmp_path):
-    left, right = write_pair(tmp_path / "a")
+    _, right = write_pair(tmp_path / "a")
     source = pairs(tmp_path)
     assert isinstance(source, InpaintSource)
     assert source.ids() == ["a"]

@@ -28,7 +28,10 @@ def test_what_is_not_a_positive_number_is_unknown(tmp_path):
         (np.ones((2, 3), np.float32), r"\[4 5\].*found float32 \[2, 3\]"),
         (np.ones((4, 5, 1), np.float32), r"\[4, 5, 1\]"),
         (np.ones((4, 5), np.uint8), "found uint8"),
-        (-np.ones((4, 5), np.float32), r"disparity above 0: x_right = x_left - disparity, found -1 to -1; change its sign"),
+        (
+            -np.ones((4, 5), np.float32),
+            r"disparity above 0: x_right = x_left - disparity, found -1 to -1; change its sign",
+        ),
         (np.full((4, 5), np.nan, np.float32), "found no number"),
         (np.array([[{"a": 1}]], dtype=object), "damaged or foreign"),
     ],
