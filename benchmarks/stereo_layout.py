@@ -50,7 +50,7 @@ def disparity(path: Path, steps: int) -> Float[Tensor, "h w"]:
             stored = archive["arr_0"]
     else:
         stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    pixels = torch.from_numpy(stored.astype(np.float32)) / steps
+    pixels = torch.from_numpy(np.asarray(stored, np.float32)) / steps
     return torch.where(pixels.isfinite() & (pixels > 0), pixels, torch.nan)
 
 
