@@ -1,4 +1,4 @@
-"""A view in another camera, in PyTorch: forward splatting with a z-test, and soft splatting, which depth learns through.
+"""A view in another camera, in PyTorch: forward splatting with a z-test, and soft splatting, for gradients to depth.
 
 `fast_splat` holds the CPU's version of the former; `engine` takes the one that fits.
 """
@@ -6,8 +6,19 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
-from turnaround.render.elements import Edges, Elements, elements, is_known, pixel_map, positions, require_sound
+from turnaround.render.elements import (
+    NEAR,
+    Edges,
+    Elements,
+    elements,
+    is_known,
+    pixel_map,
+    positions,
+    require_sound,
+    warped,
+)
 from turnaround.types import Pinhole, View, Warped
 
 REACH = 1 - 2.0**-10  # the furthest a colour is looked up from its pixel's centre: that pixel keeps a weight
@@ -40,7 +51,7 @@ def forward_splat(view: View, camera: Pinhole, *, edges: Edges) -> Warped:
     taps, weights = _taps(parts, source, dx, dy)
     image = (view.image.flatten(1)[:, taps] * weights.to(view.image)).sum(dim=1)
     depth = 1 / (weights / parts.z.flatten()[taps]).sum(dim=0)
-    return _warped(camera, target, image, depth.to(view.depth), source)
+    return warped(camera, target, image, depth.to(view.depth), source)
 
 
 def soft_splat(view: View, camera: Pinhole, *, sharpness: float) -> Warped:
@@ -58,7 +69,7 @@ def soft_splat(view: View, camera: Pinhole, *, sharpness: float) -> Warped:
     corners = torch.tensor([[0, 1, 0, 1], [0, 0, 1, 1]], device=u.device)
     column, row = left.unsqueeze(1) + corners[0], top.unsqueeze(1) + corners[1]
     bilinear = (1 - (u[:, None] - 0.5 - column).abs()) * (1 - (v[:, None] - 0.5 - row).abs())
-    inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height) & (z > 0)[:, None]
+    inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height) & (z > NEAR)[:, None]
     kept = inside & (bilinear.detach() > FAINT)
     target = (row * camera.width + column)[kept].long()
     bilinear, z = bilinear[kept], z[:, None].expand_as(kept)[kept]
@@ -67,7 +78,7 @@ def soft_splat(view: View, camera: Pinhole, *, sharpness: float) -> Warped:
     strongest, chosen = _strongest(share.detach(), source, target, camera.height * camera.width)
     image = _gather(view.image.flatten(1)[:, source] * share.to(view.image), target, camera)[:, strongest]
     depth = _gather((z * share)[None], target, camera)[0, strongest]
-    return _warped(camera, strongest, image, depth.to(view.depth), chosen)
+    return warped(camera, strongest, image, depth.to(view.depth), chosen)
 
 
 def _nearest(parts: Elements, camera: Pinhole) -> Int[Tensor, " n"]:
@@ -98,11 +109,11 @@ def _taps(
     parts: Elements, source: Int[Tensor, " n"], dx: Float[Tensor, " n"], dy: Float[Tensor, " n"]
 ) -> tuple[Int[Tensor, "4 n"], Float[Tensor, "4 n"]]:
     """Pixels around `source` + (dx, dy) and their bilinear weights, 0 for those that are not on its surface."""
-    height, width = parts.z.shape
+    width = parts.z.shape[1]
     row, column = source // width, source % width
     step_x, step_y = torch.where(dx < 0, -1, 1), torch.where(dy < 0, -1, 1)
-    link_x = torch.nn.functional.pad(parts.link_x, (1, 1))  # of column c with c - 1 at c, with c + 1 at c + 1
-    link_y = torch.nn.functional.pad(parts.link_y, (0, 0, 1, 1))
+    link_x = pad(parts.link_x, (1, 1))  # of column c with c - 1 at c, with c + 1 at c + 1
+    link_y = pad(parts.link_y, (0, 0, 1, 1))
     beside, below = column + (step_x > 0), row + (step_y > 0)
     side, over = link_x[row, beside], link_y[below, column]
     ax = dx.abs().clamp(max=REACH) * side
@@ -118,7 +129,7 @@ def _soft_weights(
     bilinear: Float[Tensor, " n"], z: Float[Tensor, " n"], target: Int[Tensor, " n"], sharpness: float, pixels: int
 ) -> Float[Tensor, " n"]:
     """Shares that sum to 1 in each target pixel; the exponents' maximum of each is taken off, so none overflows."""
-    nearest = z.detach().min() if len(z) else 1.0
+    nearest = z.min() if len(z) else 1.0  # with its gradient: it scales all exponents
     exponent = sharpness * nearest / z
     highest = exponent.new_full((pixels,), -torch.inf).scatter_reduce(0, target, exponent.detach(), reduce="amax")
     weight = bilinear * (exponent - highest[target]).exp()
@@ -139,21 +150,3 @@ def _strongest(
 
 def _gather(values: Float[Tensor, "c n"], target: Int[Tensor, " n"], camera: Pinhole) -> Float[Tensor, "c m"]:
     return values.new_zeros(len(values), camera.height * camera.width).index_add(1, target, values)
-
-
-def _warped(
-    camera: Pinhole,
-    target: Int[Tensor, " n"],
-    image: Float[Tensor, "c n"],
-    depth: Float[Tensor, " n"],
-    source: Int[Tensor, " n"],
-) -> Warped:
-    """The record of what is known at the pixels `target`; all others are holes."""
-    size, pixels = (camera.height, camera.width), camera.height * camera.width
-    sources = torch.full((pixels,), -1, dtype=torch.int64, device=source.device).index_put((target,), source)
-    return Warped(
-        image=image.new_zeros(len(image), pixels).index_copy(1, target, image).unflatten(1, size),
-        depth=depth.new_full((pixels,), torch.nan).index_copy(0, target, depth).unflatten(0, size),
-        hole=(sources < 0).unflatten(0, size),
-        source=sources.unflatten(0, size),
-    )
