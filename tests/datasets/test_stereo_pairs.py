@@ -14,7 +14,7 @@ from turnaround.io.image import read_image, write_image
 from turnaround.render.elements import Edges
 from turnaround.types import InpaintSource, InputError
 
-EDGES = Edges(depth_ratio=0.05, stretch=2.0)
+EDGES = Edges(depth_ratio=0.1, stretch=3.0)
 
 
 def pairs(root) -> StereoPairs:
@@ -77,7 +77,7 @@ def test_a_missing_left_disparity_is_estimated(tmp_path):
     assert known.float().mean() > 0.6
     # within half a pixel nearly everywhere; windows of 5 pixels blur the square's outline
     assert ((pair.disparity - truth).abs()[known] < 0.5).float().mean() > 0.95
-    assert pair.sources["disparity"] == "estimated (OpenCV SGBM, HH, block 5, left-right check)"
+    assert pairs(tmp_path).item("a").sources["disparity"] == "estimated (OpenCV SGBM, HH, block 5, left-right check)"
 
 
 def test_pairs_serve_training_as_they_are(tmp_path):
@@ -93,10 +93,9 @@ def test_alpha_is_dropped_and_said(tmp_path):
     left, _ = write_pair(tmp_path / "a")
     stored = cv2.imread(str(tmp_path / "a" / "left.png"))
     cv2.imwrite(str(tmp_path / "a" / "left.png"), np.dstack([stored, np.full((HEIGHT, WIDTH), 7, np.uint8)]))
-    pair = pairs(tmp_path).pair("a")
-    assert torch.equal(pair.left, left)
-    assert pair.sources["left"] == "left.png, alpha dropped"
-    assert pair.sources["right"] == "right.png"
+    assert torch.equal(pairs(tmp_path).pair("a").left, left)
+    sources = pairs(tmp_path).item("a").sources
+    assert (sources["left"], sources["right"]) == ("left.png, alpha dropped", "right.png")
 
 
 def unrectified(folder):

@@ -17,7 +17,7 @@ from turnaround.render.elements import Edges
 from turnaround.scenes.sample import WorldSampler
 from turnaround.types import Clip, ClipSource, DepthKind, DepthVideo, InpaintSource, InputError, Pinhole
 
-EDGES = Edges(depth_ratio=0.05, stretch=2.0)
+EDGES = Edges(depth_ratio=0.1, stretch=3.0)
 
 
 def views(clips) -> ViewItems:

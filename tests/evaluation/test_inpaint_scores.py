@@ -111,7 +111,7 @@ def test_one_folder_of_items_is_one_method(tmp_path):
 def test_missing_items_are_named(tmp_path):
     source = Holes()
     benchmark = make_benchmark(source)
-    with pytest.raises(InputError, match="nowhere: expected .*found no predictions; .*the first is single"):
+    with pytest.raises(InputError, match=r"nowhere: expected .*found no predictions; .*the first is single"):
         list(benchmark.score(tmp_path / "nowhere"))
     write_filled(tmp_path / "theirs", source)
     (tmp_path / "theirs" / "single.png").unlink()

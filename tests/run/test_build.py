@@ -134,7 +134,7 @@ def test_parts_are_there_for_others_and_nobody_needs_them(parts):
     config.user = {"_target_": "parts_of_a_root.Layer", "width": 8}
     for key in ("steps", "settings"):
         del config[key]
-    with pytest.raises(InputError, match="^net: expected a key of Frugal"):
+    with pytest.raises(InputError, match=r"^net: expected a key of Frugal"):
         build(config)
     config["_parts_"] = ["net", "absent"]
     assert build(config).user.width == 8

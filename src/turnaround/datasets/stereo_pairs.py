@@ -1,7 +1,7 @@
 """Rectified stereo pairs on disk, and the holes that the right eye has in what the left one sees."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from turnaround.geometry.stereo import hidden_from_left, view_of_disparity
 from turnaround.io.disparity import read_disparity
 from turnaround.io.image import has_alpha, read_image
 from turnaround.render.elements import Edges
-from turnaround.render.splat import forward_splat
+from turnaround.render.engine import forward_splat
 from turnaround.types import InpaintItem, InputError, PartialVideo
 
 LEFT, RIGHT, LEFT_DISPARITY, RIGHT_DISPARITY = "left.png", "right.png", "disparity_left.npy", "disparity_right.npy"
@@ -25,17 +25,16 @@ ENOUGH = 16  # matched points, to tell how two pictures lie to each other
 
 @dataclass(frozen=True, kw_only=True)
 class StereoPair:
-    """disparity: of the left view in pixels, positive, NaN where unknown; right_disparity: of the right view.
+    """A rectified pair: x_right = x_left - disparity, in pixels, NaN where unknown.
 
-    sources: where each came from.
+    right_disparity: that of the right eye's pixels, positive too, where it is known.
     """
 
     id: str
     left: Float[Tensor, "3 h w"]
     right: Float[Tensor, "3 h w"]
     disparity: Float[Tensor, "h w"]
-    right_disparity: Float[Tensor, "h w"] | None
-    sources: Mapping[str, str] = field(default_factory=dict)
+    right_disparity: Float[Tensor, "h w"] | None = None
 
 
 class StereoPairs:
@@ -48,7 +47,7 @@ class StereoPairs:
 
     edges: of the warp. most_vertical: pixels. Matched points tell whether a pair is rectified (the median of their
     vertical offsets, without sign, is at most this) and whether the eyes are swapped (the median horizontal offset is
-    not below minus this). Pairs that are not are refused; `sources` says where there are too few points to tell.
+    not below minus this). Pairs that are not are refused; where there are too few points nothing can be told.
     Pairs without a hole, or with nothing else, are dropped: `dropped` says which and why.
     """
 
@@ -65,6 +64,13 @@ class StereoPairs:
         return self._sorted[1]
 
     def pair(self, id: str) -> StereoPair:
+        return self._read(id)[0]
+
+    def item(self, id: str) -> InpaintItem:
+        return self._item(*self._read(id))
+
+    def _read(self, id: str) -> tuple[StereoPair, dict[str, str]]:
+        """The pair, and where each part of it came from."""
         folder = self.root / id
         paths = [folder / name for name in (LEFT, RIGHT, LEFT_DISPARITY, RIGHT_DISPARITY)]
         there = [path for path in paths if path.exists() or path in paths[:2]]
@@ -83,14 +89,10 @@ class StereoPairs:
         disparity, right_disparity = given[paths[2]], given.get(paths[3])
         if right_disparity is not None:
             sources["right_disparity"] = RIGHT_DISPARITY
-        return StereoPair(
-            id=id, left=left, right=right, disparity=disparity, right_disparity=right_disparity, sources=sources
-        )
+        pair = StereoPair(id=id, left=left, right=right, disparity=disparity, right_disparity=right_disparity)
+        return pair, sources
 
-    def item(self, id: str) -> InpaintItem:
-        return self._item(self.pair(id))
-
-    def _item(self, pair: StereoPair) -> InpaintItem:
+    def _item(self, pair: StereoPair, sources: Mapping[str, str]) -> InpaintItem:
         view, right = view_of_disparity(pair.left, pair.disparity)
         warped = forward_splat(view, right, edges=self.edges)
         hole, open_, counted = warped.hole, warped.hole, torch.ones_like(warped.hole)
@@ -110,7 +112,7 @@ class StereoPairs:
             truth=pair.right[None],
             hole=hole[None],
             counted=counted[None],
-            sources={**pair.sources, "hole": way},
+            sources={**sources, "hole": way},
         )
 
     @cached_property
@@ -122,9 +124,9 @@ class StereoPairs:
             raise InputError(self.root, expected=expected, found="none", fix="correct the root")
         dropped: dict[str, str] = {}
         for id in there:
-            pair = self.pair(id)
+            pair, sources = self._read(id)
             self._require_rectified(pair)
-            item = self._item(pair)
+            item = self._item(pair, sources)
             scored = int((item.hole & item.counted).sum())
             if scored == 0:
                 dropped[id] = "no hole that is counted"

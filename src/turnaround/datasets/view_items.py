@@ -6,7 +6,7 @@ import torch
 
 from turnaround.geometry.visibility import seen_from
 from turnaround.render.elements import Edges
-from turnaround.render.splat import forward_splat
+from turnaround.render.engine import forward_splat
 from turnaround.types import (
     Clip,
     ClipSource,

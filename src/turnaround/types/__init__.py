@@ -4,6 +4,7 @@ from turnaround.types.batch import DepthBatch, InpaintBatch, LatentBatch, Latent
 from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
+from turnaround.types.inpaint import InpaintItem
 from turnaround.types.motion import Flow, Tracks
 from turnaround.types.protocols import (
     ClipSource,
@@ -17,7 +18,7 @@ from turnaround.types.protocols import (
     VelocityNetwork,
 )
 from turnaround.types.video import Clip, Video
-from turnaround.types.views import FilledVideo, InpaintItem, PartialVideo, View, Warped
+from turnaround.types.views import FilledVideo, PartialVideo, View, Warped
 from turnaround.types.weights import WeightsNotice
 
 __all__ = [

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.types.depth import DepthKind
+from turnaround.types.inpaint import InpaintItem
 from turnaround.types.video import Clip
-from turnaround.types.views import FilledVideo, InpaintItem, PartialVideo
+from turnaround.types.views import FilledVideo, PartialVideo
 from turnaround.types.weights import WeightsNotice
 
 

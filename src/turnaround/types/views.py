@@ -1,7 +1,6 @@
-"""Single views with depth, views of which a part is known, what a warp makes of one, and what belongs in the holes."""
+"""Single views with depth, views of which a part is known, and what a warp makes of one."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -62,23 +61,3 @@ class FilledVideo:
 
     video: Video
     depth: Float[Tensor, "t h w"] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class InpaintItem:
-    """Frames to fill, and what belongs there.
-
-    truth: RGB in [0, 1]. counted: where the truth is known and asked for; a frame of which nothing is counted is only
-    there to be seen. hole: the holes whose truth the others are told apart by, part of `given.hole`: of a stereo pair
-    with both disparities what the left eye cannot see, without the cracks of a warp. depth: true depth of all frames
-    (metres along z, NaN where unknown), for measures that follow a point from frame to frame with `given.cameras`.
-    sources: where it came from.
-    """
-
-    id: str
-    given: PartialVideo
-    truth: Video
-    hole: Bool[Tensor, "t h w"]
-    counted: Bool[Tensor, "t h w"]
-    depth: Float[Tensor, "t h w"] | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)
