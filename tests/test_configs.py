@@ -11,12 +11,15 @@ from omegaconf import DictConfig, OmegaConf
 from published_folders import write_depthcrafter, write_svd
 
 from turnaround.datasets.latents import NeedsLatents
+from turnaround.datasets.view_items import ViewItems
 from turnaround.evaluation.benchmark import Benchmark
+from turnaround.evaluation.inpainting import InpaintBenchmark
 from turnaround.run.build import build, build_value
 from turnaround.run.checkpoint import SHIPPED, load_network, save_weights
+from turnaround.run.eval import Contest
 from turnaround.run.study import ALONE, filled
 from turnaround.tasks.latents import as_latents
-from turnaround.types import ClipSource, DepthBatch, InputError
+from turnaround.types import ClipSource, DepthBatch, Inpainter, InpaintSource, InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHIPPED_NAME = "video_depth_svd_small"
@@ -211,6 +214,9 @@ def test_each_inference_serves_evaluation(name, cache):
     assert [values.shape for values in maps] == [(64, 96)] * 3
 
 
+OF_INPAINTING = ("inpaint_procedural", "stereo_pairs", "view_synthesis")
+
+
 @pytest.mark.parametrize("name", options("benchmark"))
 def test_each_benchmark_builds_once_its_data_have_a_place(name, cache):
     config = composed("eval", f"benchmark={name}", "logger=none", cache)
@@ -219,13 +225,40 @@ def test_each_benchmark_builds_once_its_data_have_a_place(name, cache):
             build(config)
         config.benchmark.root = "data/of/this/set"
     benchmark = build_value(OmegaConf.to_container(config, resolve=True)["benchmark"], "benchmark")
-    assert isinstance(benchmark, Benchmark)
-    assert isinstance(benchmark.source, ClipSource)
+    source = benchmark.source
+    assert isinstance(benchmark, Contest)
+    assert isinstance(benchmark, InpaintBenchmark if name in OF_INPAINTING else Benchmark)
+    assert isinstance(source, InpaintSource if name in OF_INPAINTING else ClipSource)
     assert benchmark.name == name
     if benchmark.root is not None:
-        assert benchmark.source.root == Path("data/of/this/set")
+        assert (source.clips if isinstance(source, ViewItems) else source).root == Path("data/of/this/set")
         with pytest.raises(InputError, match="data/of/this/set"):
             benchmark.source.ids()
+
+
+@pytest.mark.parametrize("name", OF_INPAINTING)
+def test_benchmarks_of_inpainting_bring_their_contenders(name, cache):
+    config = composed("eval", f"benchmark={name}", "logger=none", cache)
+    if OmegaConf.is_missing(config.benchmark, "root"):
+        config.benchmark.root = "data/of/this/set"
+    run = build(config)
+    assert {method.name for method in run.baselines} == {"telea", "navier_stokes", "background_stretch"}
+    assert all(isinstance(method, Inpainter) for method in (*run.methods, *run.baselines))
+    assert run.baseline in {method.name for method in run.baselines}
+    distances = {
+        metric.distance
+        for metric in (*run.benchmark.metrics, *run.benchmark.consistency_metrics)
+        if "lpips" in metric.name
+    }
+    assert distances == {run.benchmark.perceptual}
+
+
+@pytest.mark.parametrize("name", options("benchmark"))
+def test_methods_and_baselines_may_be_left_out(name, cache):
+    config = composed("eval", f"benchmark={name}", "logger=none", cache, "methods=[]", "baselines=[]", "baseline=null")
+    if OmegaConf.is_missing(config.benchmark, "root"):
+        config.benchmark.root = "data/of/this/set"
+    assert build(config).benchmark.name == name, "what nobody uses then, such as the net, is no misspelt key"
 
 
 PIPELINES = {"depth": ["input=video.mp4"], "study": ["study=single_step"], "world": []}
@@ -257,6 +290,7 @@ def test_each_arm_of_a_study_is_a_config_that_builds(name, cache, tmp_path):
         ("train", "+sampler.hight=1", "sampler.hight"),
         ("train", "+nonsense=1", "nonsense"),
         ("eval", "+inference.sampler.sigm=1.0", "sampler.sigm"),
+        ("eval", "+nonsense=1", "nonsense"),
     ],
 )
 def test_a_misspelt_key_fails_with_its_name(root, override, named):

@@ -127,3 +127,18 @@ def test_a_missing_package_is_named(parts, tmp_path):
     (tmp_path / "needs_more.py").write_text("import package_that_is_not_there\n")
     with pytest.raises(InputError, match="package_that_is_not_there"):
         build(config(_target_="needs_more.Thing"))
+
+
+def test_parts_are_there_for_others_and_nobody_needs_them(parts):
+    config = OmegaConf.create(CONFIG.replace("parts_of_a_root.Root", "parts_of_a_root.Frugal"))
+    config.user = {"_target_": "parts_of_a_root.Layer", "width": 8}
+    for key in ("steps", "settings"):
+        del config[key]
+    with pytest.raises(InputError, match=r"^net: expected a key of Frugal"):
+        build(config)
+    config["_parts_"] = ["net", "absent"]
+    assert build(config).user.width == 8
+    assert len(parts.built) == 1, "a part that nobody uses is not built"
+    config.net.widht = 9
+    with pytest.raises(InputError, match=r"^net\.widht: expected a key of Layer"):
+        build(config)

@@ -3,7 +3,7 @@
 import math
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,18 +19,6 @@ MAX_TEXT = 2**24  # bytes; the longest list, NYUv2's, has 67 kB
 MAX_VIDEO = 2**34  # bytes of one clip's video in float32
 PREPARED_KEY = "disparity"  # as DepthCrafter calls it; it holds depth
 SINTEL_TAG = b"PIEH"  # as a little-endian float32: 202021.25
-
-
-def inside(root: Path, name: str, *, listed_in: object) -> Path:
-    """root / name, for a name that a file or a config lists; refuses one that leaves the root.
-
-    Links below the root are followed: they are the user's own, the list is not.
-    """
-    path = PurePosixPath(name)
-    if not name or not name.isprintable() or path.is_absolute() or ".." in path.parts:
-        fix = "correct the list"
-        raise InputError(listed_in, expected=f"names inside {root}", found=f"{name!r}, which is none", fix=fix)
-    return root / path
 
 
 def require_bounded(subject: object, frames: int, height: int, width: int) -> None:

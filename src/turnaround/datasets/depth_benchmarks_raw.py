@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.datasets.benchmark_files import (
-    inside,
     read_depth_png,
     read_numbers,
     read_sintel_camera,
@@ -23,6 +22,7 @@ from turnaround.datasets.benchmark_files import (
     read_timed_files,
 )
 from turnaround.datasets.raw_clips import ClipFiles, RawClips, Window, even, numbered, pinhole, read_clip
+from turnaround.io.existing import inside
 from turnaround.types import Clip, InputError, Pinhole
 
 BONN_APART = 0.02  # seconds between picture and depth of one frame: the bound of TUM's associate.py

@@ -146,7 +146,9 @@ def read_clip(
         video[frame] = window.cut(_fitted(read_image(image_path), image_path, height, width))
         depth[frame] = window.cut(values)
     cameras = cameras_of(files, height, width)
-    folders = {"video": files.images, "depth": files.depths} | ({"cameras": files.poses} if cameras else {})
+    folders = {"video": files.images, "depth": files.depths} | (
+        {"cameras": files.poses or files.others} if cameras else {}
+    )
     return Clip(
         id=id,
         video=video,

@@ -11,7 +11,15 @@ from turnaround.evaluation.score import Row
 from turnaround.types import InputError
 
 RESAMPLES = 2000
-HIGHER_IS_BETTER = ("delta", "rtc", "tcc", "boundary")  # prefixes of metric names; all others are errors
+HIGHER_IS_BETTER = (
+    "delta",
+    "rtc",
+    "tcc",
+    "boundary",
+    "psnr",
+    "ssim",
+    "hole_psnr",
+)  # prefixes of metric names; all others are errors
 
 PerItem = dict[str, list[float]]  # item -> its value in each run
 

@@ -35,9 +35,14 @@ def predict(estimator: DepthEstimator, benchmark: Benchmark, folder: Path, seed:
         seconds = perf_counter() - start
         _meta_path(path).unlink(missing_ok=True)  # an older record must not vouch for the new file
         write_depth_npz(path, DepthVideo(values=torch.stack(maps), kind=estimator.kind))
-        meta = dict(zip(META_KEYS, (seed, settings, len(maps), seconds / len(maps)), strict=True))
-        with atomic_file(_meta_path(path)) as temporary:
-            temporary.write_text(json.dumps(meta, indent=2) + "\n")
+        write_prediction_meta(path, seed, settings, len(maps), seconds / len(maps))
+
+
+def write_prediction_meta(path: Path, seed: int, settings: str, frames: int, seconds_per_frame: float) -> None:
+    """<item>.json beside the prediction at `path`."""
+    meta = dict(zip(META_KEYS, (seed, settings, frames, seconds_per_frame), strict=True))
+    with atomic_file(_meta_path(path)) as temporary:
+        temporary.write_text(json.dumps(meta, indent=2) + "\n")
 
 
 def read_prediction_meta(path: Path) -> dict[str, int | float | str]:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -83,15 +83,15 @@ def score_prediction(
 
     depth = align_to_depth(prediction, truth, valid, benchmark.min_depth, benchmark.max_depth, alignment)
     averages = _averages(benchmark, clip, depth, truth, valid, flow)
-    return nothing | {name: _number(average.value) for name, average in averages.items()}, meta
+    return nothing | {name: finite(average.value) for name, average in averages.items()}, meta
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """One JSON object per line, written whole or not at all; a number that is not finite becomes null."""
     with atomic_file(path) as temporary, temporary.open("w") as file:
         for row in rows:
-            finite = {**row, "metrics": {name: _number(value) for name, value in row["metrics"].items()}}
-            file.write(json.dumps(finite, allow_nan=False) + "\n")
+            strict = {**row, "metrics": {name: finite(value) for name, value in row["metrics"].items()}}
+            file.write(json.dumps(strict, allow_nan=False) + "\n")
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -115,15 +115,20 @@ def _prediction_files(benchmark: Benchmark, folder: Path, method: str | None) ->
         )
     files = {name: _found(path, items) for name, path in folders.items()}
     for name, path in folders.items():
-        missing = [item for item in items if item not in files[name]]
-        if missing:
-            raise InputError(
-                path,
-                expected=f"{len(items)} predictions, one <item>.npz each",
-                found=f"{len(missing)} missing: {', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}",
-                fix="predict them, or choose a benchmark without them",
-            )
+        require_all(path, items, files[name], "<item>.npz")
     return files
+
+
+def require_all(folder: Path, items: Sequence[str], found: Collection[str], each: str) -> None:
+    """Refuses a method's folder that lacks items. each: what there is one of per item."""
+    missing = [item for item in items if item not in found]
+    if missing:
+        raise InputError(
+            folder,
+            expected=f"{len(items)} predictions, one {each} each",
+            found=f"{len(missing)} missing: {', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}",
+            fix="predict them, or choose a benchmark without them",
+        )
 
 
 def _method_folders(folder: Path, items: Sequence[str], method: str | None) -> dict[str, Path]:
@@ -203,7 +208,8 @@ def _resize(prediction: DepthVideo, height: int, width: int) -> DepthVideo:
     return DepthVideo(values=values, kind=prediction.kind)
 
 
-def _number(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """None for what JSON has no number for."""
     return value if value is not None and math.isfinite(value) else None
 
 

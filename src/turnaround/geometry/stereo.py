@@ -3,7 +3,7 @@
 import dataclasses
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.types import Camera, Pinhole, View
@@ -46,3 +46,24 @@ def view_of_disparity(image: Float[Tensor, "c h w"], disparity: Float[Tensor, "h
     right = right_camera(left, 1.0)
     assert isinstance(right, Pinhole)
     return View(image=image, depth=depth, camera=left), right
+
+
+def hidden_from_left(
+    left: Float[Tensor, "h w"], right: Float[Tensor, "h w"], *, tolerance: float
+) -> tuple[Bool[Tensor, "h w"], Bool[Tensor, "h w"]]:
+    """Which pixels of the right view the left one does not show, and of which that is known.
+
+    left, right: disparity of either view in pixels, not finite or at most 0 where unknown. A point of the right view
+    at x stands at x + disparity in the left. It is hidden where that is outside, or where neither of the two pixels
+    beside that place has its disparity within `tolerance` pixels; it is not known where one of the two has none.
+    """
+    width = right.shape[1]
+    known = right.isfinite() & (right > 0)
+    place = torch.arange(width, device=right.device) + torch.where(known, right, 0)  # in whole numbers at centres
+    outside = place >= width - 0.5
+    beside = [place.floor().long().clamp(max=width - 1), place.ceil().long().clamp(max=width - 1)]
+    found = torch.stack([left.gather(1, column) for column in beside])
+    told = found.isfinite() & (found > 0)
+    agrees = (told & ((found - right).abs() <= tolerance)).any(0)
+    hidden = outside | ~agrees
+    return hidden & known, known & (outside | agrees | told.all(0))

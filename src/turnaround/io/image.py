@@ -27,6 +27,14 @@ def read_image(path: Path) -> Float[Tensor, "3 h w"]:
     return rgb.to(torch.float32, memory_format=torch.contiguous_format) / np.iinfo(pixels.dtype).max
 
 
+def has_alpha(path: Path) -> bool:
+    """Whether a PNG has a channel of opacity, which `read_image` drops (PNG specification 11.2.2); no other format."""
+    existing_file(path, expected="an image")
+    with path.open("rb") as file:
+        head = file.read(26)
+    return head.startswith(b"\x89PNG") and len(head) == 26 and head[25] in (4, 6)
+
+
 def write_image(path: Path, image: Float[Tensor, "3 h w"]) -> None:
     """An 8 bit .png or .jpg (quality 95) of RGB in [0, 1]."""
     require_suffix(path, ".png", ".jpg", ".jpeg")

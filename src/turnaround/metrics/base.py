@@ -111,6 +111,46 @@ class FlowMetric(Protocol):
     ) -> Average: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class FilledPicture:
+    """A frame with its holes filled, and what is known of it. All colour is RGB in [0, 1].
+
+    given: what was to be filled in `open`. hole: the part of it that is scored. counted: where the truth is known.
+    """
+
+    image: Float[Tensor, "3 h w"]
+    truth: Float[Tensor, "3 h w"]
+    given: Float[Tensor, "3 h w"]
+    open: Bool[Tensor, "h w"]
+    hole: Bool[Tensor, "h w"]
+    counted: Bool[Tensor, "h w"]
+
+
+@runtime_checkable
+class ImageMetric(Protocol):
+    """Says how good the filled frames of an item are; None where no pixel is counted, or nothing can be said."""
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(self, frames: Sequence[FilledPicture]) -> float | None: ...
+
+
+@runtime_checkable
+class ConsistencyMetric(Protocol):
+    """Compares neighbouring frames of a filled video, each visible point of a still scene with itself.
+
+    filled: where the video was made up. depth: true, of each frame, metres along z, NaN where unknown.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def __call__(
+        self, video: Video, filled: Bool[Tensor, "t h w"], depth: Float[Tensor, "t h w"], cameras: Pinhole
+    ) -> Average: ...
+
+
 def frame_means(error: Float[Tensor, "t h w"], valid: Bool[Tensor, "t h w"]) -> Float[Tensor, "t"]:
     """Mean over the valid pixels of each frame, NaN where there are none; what stands elsewhere is not looked at."""
     return torch.where(valid, error, 0).sum((1, 2)) / valid.sum((1, 2))

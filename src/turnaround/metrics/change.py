@@ -5,12 +5,9 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import conv2d
 
 from turnaround.metrics.base import Average, average_of, average_over_frames, frame_means
-
-WINDOW, DEVIATION = 11, 1.5  # pixels, of SSIM's gaussian
-STEADY_MEAN, STEADY_VARIANCE = 0.01**2, 0.03**2  # SSIM's constants for a range of 1 metre
+from turnaround.metrics.similarity import WINDOW, structural_similarity
 
 Maps = Float[Tensor, "t h w"]
 Masks = Bool[Tensor, "t h w"]
@@ -59,24 +56,6 @@ class TemporalChangeConsistency:
         counted = both[margin:-margin, margin:-margin]
         similarity = structural_similarity(*changes)[counted]
         return max(0.0, float(similarity.mean())) if similarity.numel() else None
-
-
-def structural_similarity(first: Float[Tensor, "h w"], second: Float[Tensor, "h w"]) -> Float[Tensor, "y x"]:
-    """SSIM (Wang et al. 2004) of each window inside the image, the maps in metres: h - 10 by w - 10 values.
-
-    Written out, since importing torchmetrics takes longer than all the rest of a fast test.
-    """
-    offset = torch.arange(WINDOW, dtype=first.dtype, device=first.device) - WINDOW // 2
-    gaussian = torch.exp(-offset.square() / (2 * DEVIATION**2))
-    gaussian = gaussian / gaussian.sum()
-    products = torch.stack([first, second, first.square(), second.square(), first * second])[:, None]
-    blurred = conv2d(conv2d(products, gaussian.view(1, 1, -1, 1)), gaussian.view(1, 1, 1, -1))[:, 0]
-
-    mean_1, mean_2 = blurred[0], blurred[1]
-    variances = blurred[2] - mean_1.square() + blurred[3] - mean_2.square()
-    covariance = blurred[4] - mean_1 * mean_2
-    luminance = (2 * mean_1 * mean_2 + STEADY_MEAN) / (mean_1.square() + mean_2.square() + STEADY_MEAN)
-    return luminance * (2 * covariance + STEADY_VARIANCE) / (variances + STEADY_VARIANCE)
 
 
 def _relative_change(maps: Maps) -> Float[Tensor, "s h w"]:

@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from turnaround.types import InputError
 
-TARGET, DIRECTIVES = "_target_", {"_target_", "_convert_", "_recursive_", "_partial_", "_args_"}
+TARGET, PARTS = "_target_", "_parts_"
+DIRECTIVES = {TARGET, PARTS, "_convert_", "_recursive_", "_partial_", "_args_"}
 ENTRY_KEYS = ("out", "seed")  # read by the entry; handed on only where a constructor names them
 
 
@@ -23,21 +24,25 @@ def build(config: DictConfig) -> Any:
     Every root key is an argument of the `_target_`, or is there for others to interpolate. What others interpolate
     whole (`${net}`) is built where it is used and nowhere else: a second copy would cost memory and random numbers. A
     constructor that names such a key gets the plain mapping; one that does not, goes without it, as it does
-    without a key others interpolate in part (`${inference.steps}`) and without `out` and `seed`. All other keys are
-    built and handed over, so a misspelt key, at the root or below, fails with its name.
+    without a key others interpolate in part (`${inference.steps}`), without `out` and `seed`, and without those that
+    `_parts_` lists, which are there for others whether or not the chosen configs use them. All other keys are built and
+    handed over, so a misspelt key, at the root or below, fails with its name.
 
     InputError: a key without a value, a key the constructor does not know, a value it refuses.
     """
     for key in _without_value(OmegaConf.to_container(config, resolve=False), ""):
         raise InputError(key, expected="a value", found="none", fix=f"give {key}=VALUE")
     references = re.findall(r"\$\{([\w.]+)\}", OmegaConf.to_yaml(config))
-    optional = {reference.partition(".")[0] for reference in references} | set(ENTRY_KEYS)
+    parts = set(config.get(PARTS, ()))
+    optional = {reference.partition(".")[0] for reference in references} | set(ENTRY_KEYS) | parts
     target = _located(config.get(TARGET), "")
     accepted = inspect.signature(target).parameters
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     arguments = {key: plain[key] for key in plain if key not in DIRECTIVES and (key in accepted or key not in optional)}
     _check(target, arguments, "")
-    for key in set(references) & set(plain):  # first, so that a key is named where it is written, not where it is used
+    for key in {*references, *parts} & set(
+        plain
+    ):  # first, so that a key is named where it is written, not where it is used
         _check_below(plain[key], key)
     for key in arguments:
         if OmegaConf.is_config(config[key]) and key not in references:

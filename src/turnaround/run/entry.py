@@ -8,6 +8,7 @@ with these exceptions:
 - A key that other keys interpolate whole (`network: ${net}`) is built where it is used and nowhere else; the root
   object gets it as a plain mapping if its constructor names it, and does without it otherwise. `TrainRun` names `net`
   and writes it beside the weights. A key others interpolate in part (`${inference.steps}`) need not be named either.
+- `_parts_` lists keys that are there for others to interpolate, whether or not the chosen configs do.
 - Any other key that the constructor does not name is misspelt and fails with its name.
 
 The root object has `run(out) -> metrics`, and may have a mapping `facts` that goes into `record.json` (for example

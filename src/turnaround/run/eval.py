@@ -2,24 +2,48 @@
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from rich.console import Console
 
-from turnaround.evaluation.benchmark import Benchmark
 from turnaround.evaluation.compare import Table, compare
-from turnaround.evaluation.predict import predict
-from turnaround.evaluation.score import Row, read_rows, score, write_rows
+from turnaround.evaluation.score import Row, read_rows, write_rows
 from turnaround.evaluation.tables import to_rich, write_tables
 from turnaround.run.logger import Tracker
-from turnaround.types import DepthEstimator
+from turnaround.types import WeightsNotice
+
+
+@runtime_checkable
+class Contest(Protocol):
+    """A benchmark: methods write predictions to a folder, and whoever wrote them, they become rows."""
+
+    @property
+    def name(self) -> str: ...
+
+    def predict(self, method: Any, folder: Path, seed: int, settings: str) -> None:
+        """Predictions of all items below folder/<method.name>. InputError: a method of another kind."""
+        ...
+
+    def score(self, folder: Path, method: str | None = None) -> Iterator[Row]:
+        """Rows of every method in the folder; of `method`, where the folder itself holds the items."""
+        ...
+
+
+@runtime_checkable
+class Method(Protocol):
+    """What is predicted and scored; beyond that the benchmark knows what it needs."""
+
+    name: str
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]: ...
 
 
 class EvalRun:
-    """Scores methods on a benchmark, or puts the rows of finished runs side by side.
+    """Scores methods on a benchmark (of depth, of inpainting, …), or puts the rows of finished runs side by side.
 
     methods: what is predicted and scored. predictions: a folder of files that any method wrote, to score instead of
     those with a checkpoint; `baselines` are scored beside them all the same. compare: folders of earlier runs (their
@@ -29,9 +53,9 @@ class EvalRun:
     def __init__(
         self,
         *,
-        benchmark: Benchmark,
-        methods: Sequence[DepthEstimator],
-        baselines: Sequence[DepthEstimator],
+        benchmark: Contest,
+        methods: Sequence[Method],
+        baselines: Sequence[Method],
         predictions: str | None,
         compare: Sequence[str] | None,
         baseline: str | None,
@@ -64,10 +88,10 @@ class EvalRun:
         settings = hashlib.sha256((out / "config.yaml").read_bytes()).hexdigest()[:16]
         methods = [*self.baselines, *([] if self.predictions else self.methods)]
         for method in methods:
-            predict(method, self.benchmark, folder, self.seed, settings)
-        rows = list(score(self.benchmark, folder)) if methods else []
+            self.benchmark.predict(method, folder, self.seed, settings)
+        rows = list(self.benchmark.score(folder)) if methods else []
         if self.predictions:
-            rows += score(self.benchmark, Path(self.predictions))
+            rows += self.benchmark.score(Path(self.predictions))
         write_rows(out / "rows.jsonl", rows)
         tables = compare([rows], baseline=self.baseline, seed=self.seed)
         write_tables(out / "table.md", tables)

@@ -4,6 +4,7 @@ from turnaround.types.batch import DepthBatch, InpaintBatch, LatentBatch, Latent
 from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
+from turnaround.types.inpaint import InpaintItem
 from turnaround.types.motion import Flow, Tracks
 from turnaround.types.protocols import (
     ClipSource,
@@ -12,6 +13,7 @@ from turnaround.types.protocols import (
     DepthNetwork,
     Inpainter,
     InpaintNetwork,
+    InpaintSource,
     ResumableDepthEstimator,
     VelocityNetwork,
 )
@@ -33,7 +35,9 @@ __all__ = [
     "FilledVideo",
     "Flow",
     "InpaintBatch",
+    "InpaintItem",
     "InpaintNetwork",
+    "InpaintSource",
     "Inpainter",
     "InputError",
     "LatentBatch",

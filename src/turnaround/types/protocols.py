@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.types.depth import DepthKind
+from turnaround.types.inpaint import InpaintItem
 from turnaround.types.video import Clip
 from turnaround.types.views import FilledVideo, PartialVideo
 from turnaround.types.weights import WeightsNotice
@@ -55,6 +56,15 @@ class ClipSource(Protocol):
     def ids(self) -> Sequence[str]: ...
 
     def clip(self, id: str) -> Clip: ...
+
+
+@runtime_checkable
+class InpaintSource(Protocol):
+    """A finite, ordered list of frames to fill, made or read one at a time."""
+
+    def ids(self) -> Sequence[str]: ...
+
+    def item(self, id: str) -> InpaintItem: ...
 
 
 @runtime_checkable

@@ -1,0 +1,71 @@
+"""What two pictures say of each other: matched points, and disparity where no truth is given."""
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+FEATURES, LONGEST = 2000, 1000  # points per picture, and its longer side in pixels when they are looked for
+DISTINCT = 0.8  # a match is clearer than the next best by this factor (Lowe, IJCV 2004)
+BLOCK, STEP = 5, 16  # SGBM's window, and what its range is a multiple of
+
+
+def matched_offsets(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "n 2"]:
+    """Position in the left picture minus that in the right, (x, y) in pixels, of points found in both by SIFT."""
+    scale = min(1.0, LONGEST / max(left.shape[1:]))
+    sift = cv2.SIFT.create(nfeatures=FEATURES)
+    found = [sift.detectAndCompute(_grey(picture, scale), None) for picture in (left, right)]
+    if any(descriptors is None or len(descriptors) < 2 for _, descriptors in found):
+        return torch.zeros(0, 2)
+    places = [torch.from_numpy(cv2.KeyPoint.convert(points)).reshape(-1, 2) for points, _ in found]
+    first, second = (torch.from_numpy(descriptors) for _, descriptors in found)
+    distance = torch.cdist(first, second)
+    nearest = distance.topk(2, dim=1, largest=False)
+    best = nearest.indices[:, 0]
+    mutual = distance.argmin(dim=0)[best] == torch.arange(len(best))
+    kept = mutual & (nearest.values[:, 0] < DISTINCT * nearest.values[:, 1])
+    return (places[0][kept] - places[1][best[kept]]) / scale
+
+
+def estimated_disparity(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "h w"]:
+    """Disparity of the left picture by semi-global matching (Hirschmüller, PAMI 2008; OpenCV's SGBM, HH mode).
+
+    It is known where the right picture's disparity, found likewise, agrees within one pixel. The range searched reaches
+    half as far again as what matched points show; a quarter of the width where there are too few.
+    """
+    width = left.shape[2]
+    offsets = matched_offsets(left, right)[:, 0]
+    reach = 1.5 * float(offsets.quantile(0.98)) if len(offsets) >= STEP else width / 4
+    most = STEP * int(np.clip(np.ceil(reach / STEP), 1, max(width // STEP, 1)))
+    forth = _semi_global(left, right, most)
+    back = _semi_global(right.flip(2), left.flip(2), most).flip(1)
+    place = torch.arange(width) - forth
+    column = place.nan_to_num(-1.0).round().long()
+    agrees = (back.gather(1, column.clamp(0, width - 1)) - forth).abs() <= 1
+    return torch.where(agrees & (column >= 0) & (forth > 0), forth, torch.nan)
+
+
+def _semi_global(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"], most: int) -> Float[Tensor, "h w"]:
+    """NaN where SGBM gives nothing. The border is repeated, since it leaves out as many columns as it searches."""
+    matcher = cv2.StereoSGBM.create(
+        minDisparity=0,
+        numDisparities=most,
+        blockSize=BLOCK,
+        P1=8 * 3 * BLOCK**2,
+        P2=32 * 3 * BLOCK**2,
+        disp12MaxDiff=1,
+        uniquenessRatio=5,
+        speckleWindowSize=100,
+        speckleRange=2,
+        mode=cv2.STEREO_SGBM_MODE_HH,
+    )
+    pixels = [(picture * 255).round().byte().permute(1, 2, 0).contiguous().numpy() for picture in (left, right)]
+    wide = [cv2.copyMakeBorder(picture, 0, 0, most, 0, cv2.BORDER_REPLICATE) for picture in pixels]
+    steps = torch.from_numpy(matcher.compute(wide[0], wide[1])[:, most:].astype(np.float32))
+    return torch.where(steps >= 0, steps / 16, torch.nan)
+
+
+def _grey(picture: Float[Tensor, "3 h w"], scale: float) -> np.ndarray:
+    pixels = (picture.mean(0) * 255).round().byte().numpy()
+    return pixels if scale == 1 else cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
