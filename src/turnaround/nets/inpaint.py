@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from turnaround.nets.picture_codec import PictureCodec
-from turnaround.nets.svd import ADDED_TIME_IDS, PerFrameUNet
+from turnaround.nets.svd import PerFrameUNet
 from turnaround.nets.tokens import FrameTokens
 from turnaround.types import Condition, InputError, WeightsNotice
 
@@ -90,29 +90,29 @@ class ImageDenoiser(Denoiser):
 class ResidualDenoiser(ImageDenoiser):
     """One that gives what has to be added to the latents of what is seen, whose codec has filled the holes roughly.
 
-    Of x0 = seen + r the velocity is that of r less sigma / sqrt(1 + sigma^2) times seen. It starts at r = 0.
+    It starts at nothing to be added.
     """
 
     def __init__(self, *, unet: ImageUNet, prediction: str, prompt_tokens: int, beta_start: float, beta_end: float):
         super().__init__(
             unet=unet, prediction=prediction, prompt_tokens=prompt_tokens, beta_start=beta_start, beta_end=beta_end
         )
-        nn.init.zeros_(unet.conv_out.weight)
-        assert unet.conv_out.bias is not None
-        nn.init.zeros_(unet.conv_out.bias)
+        _silence(unet.conv_out)
 
     def forward(self, inputs, c_noise, tokens):
-        sigma = (4 * c_noise.to(inputs)).exp()[:, :, None, None, None]
         seen = inputs[:, :, -self.out_channels :]
-        return super().forward(inputs, c_noise, tokens) - sigma * (1 + sigma**2) ** -0.5 * seen
+        return super().forward(inputs, c_noise, tokens) - _share_of_seen(c_noise, inputs) * seen
 
 
 class VideoDenoiser(Denoiser):
-    """Stable Video Diffusion's UNet: noisy latents, what is seen, then holes (StereoCrafter, arXiv 2409.07447)."""
+    """Stable Video Diffusion's UNet: noisy latents, what is seen, then holes (StereoCrafter, arXiv 2409.07447).
 
-    def __init__(self, *, unet: PerFrameUNet):
+    added_time_ids: frames per second, motion bucket and noise augmentation that it is told.
+    """
+
+    def __init__(self, *, unet: PerFrameUNet, added_time_ids: Sequence[float]):
         super().__init__()
-        self.unet = unet
+        self.unet, self.added_time_ids = unet, tuple(added_time_ids)
         self.in_channels, self.out_channels = unet.config["in_channels"], unet.config["out_channels"]
         self.token_channels = unet.config["cross_attention_dim"]
         self.size_multiple = 2 ** (len(unet.config["block_out_channels"]) - 1)
@@ -122,8 +122,33 @@ class VideoDenoiser(Denoiser):
 
     def forward(self, inputs, c_noise, tokens):
         dtype = self.unet.dtype
-        added = inputs.new_tensor(ADDED_TIME_IDS, dtype=dtype).expand(len(inputs), 3)
+        added = inputs.new_tensor(self.added_time_ids, dtype=dtype).expand(len(inputs), -1)
         return self.unet(inputs.to(dtype), c_noise, tokens.to(dtype), added).to(inputs.dtype)
+
+
+class ResidualVideoDenoiser(VideoDenoiser):
+    """One that gives what has to be added to the latents of what is seen, as `ResidualDenoiser`."""
+
+    def __init__(self, *, unet: PerFrameUNet, added_time_ids: Sequence[float]):
+        super().__init__(unet=unet, added_time_ids=added_time_ids)
+        _silence(unet.conv_out)
+
+    def forward(self, inputs, c_noise, tokens):
+        seen = inputs[:, :, self.out_channels : 2 * self.out_channels]
+        return super().forward(inputs, c_noise, tokens) - _share_of_seen(c_noise, inputs) * seen
+
+
+def _silence(convolution: nn.Conv2d) -> None:
+    """It gives zero."""
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.weight)
+    nn.init.zeros_(convolution.bias)
+
+
+def _share_of_seen(c_noise: Float[Tensor, "b t"], like: Tensor) -> Float[Tensor, "b t 1 1 1"]:
+    """Of x0 = seen + r the velocity is that of r less this times seen: sigma / sqrt(1 + sigma^2)."""
+    sigma = (4 * c_noise.to(like)).exp()[:, :, None, None, None]
+    return sigma * (1 + sigma**2) ** -0.5
 
 
 class NoTokens(FrameTokens):
