@@ -1,10 +1,11 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from published_folders import write_stereocrafter, write_svd
+from published_folders import UNET, write_stereocrafter, write_svd
 
 from turnaround.nets.codec import decode_images
 from turnaround.nets.inpaint import LatentInpaintNetwork, ResidualVideoDenoiser, VideoDenoiser
@@ -98,13 +99,11 @@ def test_stereocrafters_unet_is_taken_as_it_is(svd, stereocrafter, capsys):
 
 
 def test_a_folder_without_its_unet_is_refused(svd, tmp_path):
-    with pytest.raises(InputError, match="unet_diffusers/config.json"):
+    with pytest.raises(InputError, match=r"unet_diffusers/config\.json"):
         load_stereocrafter(path=str(tmp_path), svd_path=str(svd), dtype="float32", chunk=2, context=3)
 
 
 def test_a_unet_of_other_channels_is_refused(tmp_path, svd):
-    from published_folders import UNET
-
     PerFrameUNet(**UNET | {"in_channels": 12}).save_pretrained(tmp_path / "unet_diffusers")
     config = tmp_path / "unet_diffusers" / "config.json"
     entries = json.loads(config.read_text()) | {"_class_name": "UNetSpatioTemporalConditionModel"}
@@ -179,8 +178,6 @@ SPATIAL = r"^(?!.*(temporal_|time_pos_embed|time_mixer))"  # as in the comment o
 
 
 def test_the_pattern_of_the_config_leaves_the_layers_of_time_alone_to_train():
-    import re
-
     text = (CONFIGS / "net" / "inpaint_video_small.yaml").read_text()
     assert f"task.freeze=['{SPATIAL}']" in text
     net = tiny()

@@ -80,7 +80,7 @@ def _assemble(
 
 
 def svd_parts(unet: Path, svd: Path) -> Mapping[str, Part]:
-    """unet: the folder of a UNet of this kind. svd: that of the pipeline; InputError, where its scheduler is another."""
+    """unet: the folder of a UNet of this kind. svd: that of the pipeline. InputError: another scheduler."""
     _require_scheduler(svd / "scheduler" / "scheduler_config.json")
     return {
         "unet": Part(folder=unet, classes=UNET_CLASSES, stem=STEM, build=on_meta(PerFrameUNet)),

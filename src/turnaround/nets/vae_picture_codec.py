@@ -1,6 +1,7 @@
 """Pictures with holes to the latents of published VAEs and back. [-1, 1] exists only here and in `codec.py`."""
 
 from functools import partial
+from typing import cast
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -22,8 +23,8 @@ class KlPictureCodec(PictureCodec):
     """Stable Diffusion's VAE, frozen, as `StableDiffusionInpaintPipeline` uses it.
 
     Latents, what is seen included, are the mode of the encoder times the scaling factor. What is seen has holes in the
-    middle of the VAE's range, which is grey. One difference: a cell counts as a hole if any of its pixels is in one,
-    or if a cell beside it is (`grown_cells`); the pipeline asks the first pixel of the cell alone, and loses thin holes.
+    middle of the VAE's range, which is grey. One difference: a cell counts as a hole if any of its pixels is in one, or
+    if a cell beside it is (`grown_cells`); the pipeline asks the first pixel of the cell alone, and loses thin holes.
 
     channels: 3, or 4 with disparity, which is encoded as a grey picture into further latent channels, and decoded as
     the mean of its three channels. chunk: frames encoded or decoded at once.
@@ -61,7 +62,7 @@ class KlPictureCodec(PictureCodec):
 
     def _decode(self, latents: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t 3 h w"]:
         flat = (latents / self.vae.config["scaling_factor"]).flatten(0, 1).to(self.vae.dtype)
-        images = torch.cat([self.vae.decode(part).sample for part in flat.split(self.chunk)])
+        images = torch.cat([cast(Tensor, self.vae.decode(part, return_dict=False)[0]) for part in flat.split(self.chunk)])
         return (images.to(latents.dtype) / 2 + 0.5).unflatten(0, latents.shape[:2])
 
 
