@@ -61,3 +61,33 @@ class FilledVideo:
 
     video: Video
     depth: Float[Tensor, "t h w"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Frames with holes (one, of a picture), and what belongs there; fields as of `InpaintBatch`, of which it is one.
+
+    source: where it came from.
+    """
+
+    target: Video
+    seen: Video
+    hole: Bool[Tensor, "t h w"]
+    valid: Bool[Tensor, "t h w"]
+    inverse_depth: Float[Tensor, "t h w"]
+    seen_inverse_depth: Float[Tensor, "t h w"]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StereoPair:
+    """A rectified pair: x_right = x_left - disparity, in pixels, NaN where unknown.
+
+    right_disparity: that of the right eye's pixels, positive too, where it is known.
+    """
+
+    id: str
+    left: Float[Tensor, "3 h w"]
+    right: Float[Tensor, "3 h w"]
+    disparity: Float[Tensor, "h w"]
+    right_disparity: Float[Tensor, "h w"] | None = None

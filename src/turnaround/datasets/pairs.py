@@ -1,0 +1,200 @@
+"""Pairs that inpainters learn from: pictures with holes and what belongs there, from three kinds of material."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from turnaround.datasets.holes import Holes
+from turnaround.datasets.realism import Realism
+from turnaround.geometry.stereo import view_of_disparity
+from turnaround.render.splat import Edges, forward_splat
+from turnaround.types import Clip, ClipSource, InpaintBatch, InputError, Pair, Pinhole, StereoPair, View, Warped
+
+TRIES = 20  # draws before a source is refused for having no pair with a hole of the stated share
+
+
+@runtime_checkable
+class PairSource(Protocol):
+    """Draws pairs; all that is random comes from `random`."""
+
+    def draw(self, random: np.random.Generator) -> Pair: ...
+
+
+@runtime_checkable
+class StereoSource(Protocol):
+    """A finite, ordered list of rectified pairs."""
+
+    def ids(self) -> Sequence[str]: ...
+
+    def pair(self, id: str) -> StereoPair: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class StereoWarps:
+    """(a) Stereo: the left picture, warped by its disparity, with the right one for a target.
+
+    Of the depth of the target what is known is the right eye's disparity.
+    """
+
+    pairs: StereoSource
+    edges: Edges
+
+    def draw(self, random):
+        ids = self.pairs.ids()
+        pair = self.pairs.pair(ids[int(random.integers(len(ids)))])
+        view, right = view_of_disparity(pair.left, pair.disparity)
+        warped = forward_splat(view, right, edges=self.edges)
+        width = pair.disparity.shape[1]
+        known = torch.full_like(warped.depth, torch.nan) if pair.right_disparity is None else pair.right_disparity
+        return pair_of(warped, pair.right, torch.where(known > 0, known / width, 0.0), f"stereo/{pair.id}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewWarps:
+    """(b) Posed views with depth: one is warped to another's camera, which is the target.
+
+    Nothing but the camera may move. first, second: which views are taken, None for any; they differ.
+    """
+
+    clips: ClipSource
+    edges: Edges
+    first: int | None
+    second: int | None
+
+    def draw(self, random):
+        ids = self.clips.ids()
+        clip = self.clips.clip(ids[int(random.integers(len(ids)))])
+        order = random.permutation(len(clip.video)).tolist()
+        first = order[0] if self.first is None else self.first
+        second = self.second if self.second is not None else next(frame for frame in order if frame != first)
+        view, there = view_of(clip, first), view_of(clip, second)
+        warped = forward_splat(view, there.camera, edges=self.edges)
+        return pair_of(warped, there.image, inverse(there.depth), f"views/{clip.id}/{first}/{second}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoledPictures:
+    """(c) Any pictures or videos with depth, true or estimated: holes are made in them, and they are the target.
+
+    frames: of each pair; the holes of all its frames are made alike.
+    """
+
+    clips: ClipSource
+    holes: Holes
+    frames: int
+
+    def draw(self, random):
+        ids = self.clips.ids()
+        clip = self.clips.clip(ids[int(random.integers(len(ids)))])
+        start = int(random.integers(len(clip.video) - self.frames + 1))
+        views = [view_of(clip, start + index) for index in range(self.frames)]
+        warped = self.holes.make(views, random)
+        pairs = [pair_of(w, v.image, inverse(v.depth), "") for w, v in zip(warped, views, strict=True)]
+        return joined(pairs, f"pictures/{clip.id}/{start}")
+
+
+class PairBatches(Dataset):
+    """Batches of pairs, cropped and augmented; batch n of a process depends on (seed, n, process) alone.
+
+    height, width: of the crops, in pixels. count: pairs of a batch. least, most: share of a crop that its holes may
+    have. Crops are mirrored, and change brightness, contrast and the order of their colour channels, at random.
+
+    InputError, when a batch is drawn: a source whose pairs are too small, or have no such holes.
+    """
+
+    def __init__(
+        self,
+        *,
+        pairs: PairSource,
+        realism: Realism,
+        height: int,
+        width: int,
+        count: int,
+        least: float,
+        most: float,
+        seed: int,
+    ):
+        self.pairs, self.realism, self.height, self.width = pairs, realism, height, width
+        self.count, self.least, self.most, self.seed = count, least, most, seed
+
+    def __getitem__(self, place: tuple[int, int]) -> InpaintBatch:
+        number, process = place
+        random = np.random.default_rng([self.seed, number, process])
+        drawn = [self._draw(random) for _ in range(self.count)]
+        names = [field.name for field in fields(InpaintBatch)]
+        return InpaintBatch(**{name: torch.stack([getattr(pair, name) for pair in drawn]) for name in names})
+
+    def _draw(self, random: np.random.Generator) -> Pair:
+        share = 0.0
+        for _ in range(TRIES):
+            pair = self.realism.apply(self._cropped(self.pairs.draw(random), random), random)
+            share = float(pair.hole.float().mean())
+            if self.least <= share <= self.most:
+                return recolored(pair, random)
+        expected, fix = f"holes of {self.least:.1%} to {self.most:.1%} of a crop", "choose other holes or a larger crop"
+        raise InputError(f"pairs, {pair.source}", expected=expected, found=f"{share:.1%} at the last try", fix=fix)
+
+    def _cropped(self, pair: Pair, random: np.random.Generator) -> Pair:
+        """A crop around a random pixel of a hole, mirrored half of the time."""
+        height, width = pair.hole.shape[-2:]
+        if height < self.height or width < self.width:
+            expected, found = f"at least {self.height} x {self.width} pixels", f"{height} x {width}"
+            raise InputError(f"pairs, {pair.source}", expected=expected, found=found, fix="give a smaller crop")
+        places = pair.hole.any(0).nonzero()
+        row, column = places[int(random.integers(len(places)))].tolist() if len(places) else (height // 2, width // 2)
+        top = int(np.clip(row - random.integers(self.height), 0, height - self.height))
+        left = int(np.clip(column - random.integers(self.width), 0, width - self.width))
+        rows, columns = slice(top, top + self.height), slice(left, left + self.width)
+        flips = [-1] if random.random() < 0.5 else []
+        return _mapped(pair, lambda values: values[..., rows, columns].flip(flips))
+
+
+def recolored(pair: Pair, random: np.random.Generator) -> Pair:
+    """Another brightness, contrast and order of channels, the same for what is seen and what is to be found."""
+    gain, lift, order = random.uniform(0.7, 1.2), random.uniform(-0.1, 0.1), random.permutation(3)
+    target, seen = ((video[:, order] * gain + lift).clamp(0, 1) for video in (pair.target, pair.seen))
+    return replace(pair, target=target, seen=seen.masked_fill(pair.hole[:, None], 0.0))
+
+
+def view_of(clip: Clip, frame: int) -> View:
+    """A frame with its depth and camera."""
+    assert clip.depth is not None
+    assert isinstance(clip.cameras, Pinhole)
+    return View(image=clip.video[frame], depth=clip.depth.values[frame], camera=clip.cameras.at(frame))
+
+
+def inverse(depth: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """1 / metres, 0 where the depth is unknown (NaN or not positive)."""
+    return torch.where(depth > 0, 1 / depth, 0.0)
+
+
+def pair_of(
+    warped: Warped, target: Float[Tensor, "3 h w"], inverse_depth: Float[Tensor, "h w"], source: str
+) -> Pair:
+    """One frame. inverse_depth: of the target, 0 where unknown."""
+    return Pair(
+        target=target[None],
+        seen=warped.image[None, :3],
+        hole=warped.hole[None],
+        valid=torch.ones_like(warped.hole)[None],
+        inverse_depth=inverse_depth[None],
+        seen_inverse_depth=inverse(warped.depth)[None],
+        source=source,
+    )
+
+
+def joined(pairs: Sequence[Pair], source: str) -> Pair:
+    """Frames of one video."""
+    names = [field.name for field in fields(Pair) if field.name != "source"]
+    return Pair(**{name: torch.cat([getattr(pair, name) for pair in pairs]) for name in names}, source=source)
+
+
+def _mapped(pair: Pair, change) -> Pair:
+    names = [field.name for field in fields(Pair) if field.name != "source"]
+    return replace(pair, **{name: change(getattr(pair, name)) for name in names})
