@@ -163,7 +163,7 @@ def padded(partial: PartialVideo, box: Box) -> PartialVideo:
         cameras = replace(cameras, intrinsics=k, height=box.height, width=box.width)
     return PartialVideo(
         video=cut(partial.video, 0.0),
-        hole=cut(partial.hole, True),
+        hole=cut(partial.hole, 1.0),
         depth=None if partial.depth is None else cut(partial.depth, torch.nan),
         cameras=cameras,
     )
@@ -204,9 +204,7 @@ def _nearness(hole: Bool[Tensor, "t h w"], reach: int) -> Float[Tensor, "t h w"]
     return total / reach
 
 
-def composited(
-    partial: PartialVideo, found: Float[Tensor, "1 p h w"], scale: Tensor, box: Box
-) -> FilledVideo:
+def composited(partial: PartialVideo, found: Float[Tensor, "1 p h w"], scale: Tensor, box: Box) -> FilledVideo:
     """What was found, in holes alone. Depth is completed where the network gives it."""
     rows, columns = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
     video = partial.video.clone()

@@ -5,10 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from turnaround.types import DepthNetwork, InputError
+from turnaround.types import InputError, VelocityNetwork
 
 
-def place(network: DepthNetwork, device: torch.device | str) -> torch.device:
+def place(network: VelocityNetwork, device: torch.device | str) -> torch.device:
     """Moves the network; "auto" is a GPU where there is one. Returns where it is."""
     found = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     if isinstance(network, nn.Module):

@@ -62,7 +62,9 @@ class KlPictureCodec(PictureCodec):
 
     def _decode(self, latents: Float[Tensor, "b t c y x"]) -> Float[Tensor, "b t 3 h w"]:
         flat = (latents / self.vae.config["scaling_factor"]).flatten(0, 1).to(self.vae.dtype)
-        images = torch.cat([cast(Tensor, self.vae.decode(part, return_dict=False)[0]) for part in flat.split(self.chunk)])
+        images = torch.cat(
+            [cast(Tensor, self.vae.decode(part, return_dict=False)[0]) for part in flat.split(self.chunk)]
+        )
         return (images.to(latents.dtype) / 2 + 0.5).unflatten(0, latents.shape[:2])
 
 
