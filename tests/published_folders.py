@@ -145,9 +145,17 @@ def stable_diffusion(*, release: str, seed: int = 2, prediction: str = "epsilon"
 def clip_tokenizer() -> CLIPTokenizer:
     """With the words that every text has, and one more."""
     with TemporaryDirectory() as folder:
-        Path(folder, "vocab.json").write_text(json.dumps({"<|startoftext|>": 0, "<|endoftext|>": 1, "a</w>": 2}))
-        Path(folder, "merges.txt").write_text("#version: 0.2\n")
-        return CLIPTokenizer.from_pretrained(folder, model_max_length=77)
+        return CLIPTokenizer.from_pretrained(write_older_tokenizer(Path(folder)))
+
+
+def write_older_tokenizer(folder: Path) -> Path:
+    """Its files as Stable Diffusion was published."""
+    folder.mkdir(exist_ok=True)
+    words = {"<|startoftext|>": 0, "<|endoftext|>": 1, "a</w>": 2}
+    (folder / "vocab.json").write_text(json.dumps(words))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 77}))
+    return folder
 
 
 def write_stereocrafter(folder: Path, *, seed: int = 3) -> Path:

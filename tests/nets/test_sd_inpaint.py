@@ -5,7 +5,7 @@ import pytest
 import torch
 import yaml
 from diffusers import DDPMScheduler
-from published_folders import stable_diffusion
+from published_folders import stable_diffusion, write_older_tokenizer
 from safetensors.torch import load_file, save_file
 
 from turnaround.diffusion.sample import EulerSampler, WindowStart
@@ -260,6 +260,22 @@ def test_keys_of_older_files_are_known(own):
     rename(own / "text_encoder" / "model.safetensors", lambda key: f"text_model.{key}")  # as before transformers 5
     found = load(own).state_dict()
     assert all(torch.equal(found[key], tensor) for key, tensor in expected.state_dict().items())
+
+
+def test_the_prompt_is_the_pipelines_empty_text(published):
+    pipeline, folder = published
+    expected = pipeline.encode_prompt("", "cpu", 1, False)[0][0]
+    assert expected.shape[0] == 77
+    for dtype in ("float32", "float16"):  # in full precision either way
+        torch.testing.assert_close(load(folder, dtype=dtype).unet.prompt.data, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_tokenizer_of_older_files_is_read(own):
+    """Words and merges in files of their own, as the published folders have them."""
+    expected = load(own).unet.prompt
+    shutil.rmtree(own / "tokenizer")
+    write_older_tokenizer(own / "tokenizer")
+    assert torch.equal(load(own).unet.prompt, expected)
 
 
 def rename(path, change):

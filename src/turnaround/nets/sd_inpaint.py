@@ -61,7 +61,7 @@ def load_sd_inpaint(*, path: str, dtype: str, chunk: int, channels: int) -> Late
     _require_pipeline(folder / "model_index.json")
     schedule = _schedule(folder / "scheduler" / "scheduler_config.json")
     unet, vae = (load_part(part, dtype_of(dtype)) for part in _parts(folder))
-    prompt = _empty_text(folder, dtype_of(dtype))
+    prompt = _empty_text(folder)
     unet, vae = cast(ImageUNet, unet), cast(KlVae, vae)
     if unet.config["cross_attention_dim"] != prompt.shape[1]:
         expected, found = f"tokens of {unet.config['cross_attention_dim']} numbers, for the UNet", str(prompt.shape[1])
@@ -112,8 +112,8 @@ def _attention_today(key: str) -> str:
     return key
 
 
-def _empty_text(folder: Path, dtype: torch.dtype) -> Float[Tensor, "n k"]:
-    """The text encoder's tokens of "", as many as it takes at most."""
+def _empty_text(folder: Path) -> Float[Tensor, "n k"]:
+    """The text encoder's tokens of "", as many as it takes at most, in full precision."""
 
     def build(entries: Mapping[str, Any]) -> nn.Module:
         model = CLIPTextModel(CLIPTextConfig.from_dict(dict(entries)))
@@ -126,10 +126,10 @@ def _empty_text(folder: Path, dtype: torch.dtype) -> Float[Tensor, "n k"]:
         build=build,
         renamed=lambda key: key.removeprefix("text_model."),
     )
-    encoder = cast(Any, load_part(part, dtype))
+    encoder = cast(Any, load_part(part, torch.float32))
     words = _empty_words(folder / "tokenizer", encoder.config.max_position_embeddings, encoder.config.vocab_size)
     with torch.no_grad():
-        return encoder(input_ids=words).last_hidden_state[0].float()
+        return encoder(input_ids=words).last_hidden_state[0]
 
 
 def _empty_words(folder: Path, length: int, vocabulary: int) -> Int[Tensor, "1 n"]:
