@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from published_folders import UNET, write_stereocrafter, write_svd
+from published_folders import UNET, stable_diffusion, write_stereocrafter, write_svd
 
 from turnaround.nets.codec import decode_images
 from turnaround.nets.inpaint import LatentInpaintNetwork, ResidualVideoDenoiser, VideoDenoiser
 from turnaround.nets.picture_codec import PatchPictureCodec
+from turnaround.nets.sd_inpaint import load_sd_inpaint
 from turnaround.nets.svd import PerFrameUNet
 from turnaround.nets.svd_inpaint import load_stereocrafter, load_svd_inpaint
 from turnaround.nets.tokens import PooledTokens
@@ -211,3 +212,39 @@ def test_the_residual_is_added_to_what_its_parent_gives():
         difference = net.unet(inputs, levels, tokens) - parent(inputs, levels, tokens)
     expected = -3 / 10**0.5 * inputs[:, :, 64:128]  # sigma = 3
     torch.testing.assert_close(difference, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sd", "svd"])
+def test_checkpointing_gradients_changes_none(name, svd, tmp_path):
+    _, hole, whole = video()
+    if name == "sd":
+        stable_diffusion(release="2").save_pretrained(tmp_path)
+        net = load_sd_inpaint(path=str(tmp_path), dtype="float32", chunk=8, channels=3)
+    else:
+        net = load(svd)
+    expected, kept = trained(net, whole, hole)
+    net.enable_gradient_checkpointing()
+    found, left = trained(net, whole, hole)
+    for key, gradient in expected.items():
+        torch.testing.assert_close(found[key], gradient, rtol=1e-6, atol=1e-6, msg=key)  # the same operations again
+    assert left < kept / 2
+
+
+def trained(net, whole, hole):
+    """Gradients of a step that decodes, and the bytes that its forward pass kept."""
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes() if not isinstance(tensor, torch.nn.Parameter) else 0
+        return tensor
+
+    net.zero_grad()
+    condition = net.condition(whole.masked_fill(hole[:, :, None], 0.0), hole)
+    levels = torch.linspace(-0.5, 0.5, whole.shape[1])[None]
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = net.decode(net.velocity(net.encode(whole), levels, condition))
+    output.square().mean().backward()
+    gradients = {name: p.grad for name, p in net.named_parameters() if p.requires_grad}
+    assert all(gradient is not None for gradient in gradients.values())
+    return gradients, sum(kept.values())

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from turnaround.nets.picture_codec import PictureCodec
-from turnaround.nets.svd import PerFrameUNet
+from turnaround.nets.svd import VIDEO_BLOCKS, PerFrameUNet, checkpoint_blocks
 from turnaround.nets.tokens import FrameTokens
 from turnaround.types import Condition, InputError, WeightsNotice
 
@@ -22,6 +24,7 @@ class Denoiser(nn.Module, ABC):
     out_channels: int
     token_channels: int  # of one token per frame; 0: it attends to none
     size_multiple: int  # of its latents
+    blocks: tuple[type[nn.Module], ...]  # what holds most of the activations of it and of its codec's decoder
 
     @abstractmethod
     def arrange(self, seen: Float[Tensor, "b t c y x"], hole: Float[Tensor, "b t m y x"]) -> Float[Tensor, "b t k y x"]:
@@ -48,6 +51,7 @@ class ImageDenoiser(Denoiser):
     """
 
     token_channels = 0
+    blocks = (ResnetBlock2D, Transformer2DModel)
 
     def __init__(self, *, unet: ImageUNet, prediction: str, prompt_tokens: int, beta_start: float, beta_end: float):
         super().__init__()
@@ -109,6 +113,8 @@ class VideoDenoiser(Denoiser):
 
     added_time_ids: frames per second, motion bucket and noise augmentation that it is told.
     """
+
+    blocks = VIDEO_BLOCKS
 
     def __init__(self, *, unet: PerFrameUNet, added_time_ids: Sequence[float]):
         super().__init__()
@@ -184,6 +190,10 @@ class LatentInpaintNetwork(nn.Module):
             raise ValueError(f"net.unet does not fit net.codec and net.tokens (is, should be): {wrong}")
         self.picture_channels, self.latent_channels = codec.picture_channels, codec.latent_channels
         self.factor, self.size_multiple = codec.factor, codec.factor * unet.size_multiple
+
+    def enable_gradient_checkpointing(self) -> None:
+        """In training, keeps the inputs of residual blocks and transformers and computes what is in them again."""
+        checkpoint_blocks(self, self.unet.blocks)
 
     def condition(self, seen, hole):
         latents = self.codec.encode_seen(seen, hole)
