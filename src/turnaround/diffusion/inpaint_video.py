@@ -62,14 +62,14 @@ class VideoInpainter(DiffusionInpainter):
         scale = _scale(partial.depth)
         depth = None if partial.depth is None else partial.depth.clone()
         done = replace(partial, video=partial.video.clone(), hole=partial.hole.clone(), depth=depth)
-        for items, held in windows(range(len(partial.video)), self.window, self.overlap):
-            if done.hole[items].any():
-                self._window(done, range(items[0], items[-1] + 1), held, box, scale, seed)
+        for items, _ in windows(range(len(partial.video)), self.window, self.overlap):
+            if done.hole[items].any():  # frames that the window before has filled have none
+                self._window(done, range(items[0], items[-1] + 1), box, scale, seed)
         return FilledVideo(video=done.video, depth=done.depth)
 
     @torch.inference_mode()
-    def _window(self, done: PartialVideo, frames: range, held: int, box: Box, scale: Tensor, seed: int) -> None:
-        """Fills the frames after the first `held` ones in place."""
+    def _window(self, done: PartialVideo, frames: range, box: Box, scale: Tensor, seed: int) -> None:
+        """Fills these frames in place."""
         parts = [padded(frame_of(done, index), box) for index in frames]
         pictures = torch.cat([self._seen(part, scale) for part in parts], dim=1)
         hole = torch.stack([part.hole for part in parts], dim=1)
@@ -81,7 +81,7 @@ class VideoInpainter(DiffusionInpainter):
         found = self.network.decode(latents)[0].float().clamp(0, 1).cpu()
         found = resize(found, (box.height, box.width))
         found = take_back_offset(found, pictures[0], hole[0], self.seam).clamp(0, 1)
-        for index, picture in list(zip(frames, found.split(1), strict=True))[held:]:
+        for index, picture in zip(frames, found.split(1), strict=True):
             filled = composited(frame_of(done, index), picture, scale, box)
             done.video[index], done.hole[index] = filled.video[0], False
             if done.depth is not None and filled.depth is not None:
