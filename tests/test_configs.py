@@ -8,7 +8,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
-from published_folders import write_depthcrafter, write_svd
+from published_folders import stable_diffusion, write_depthcrafter, write_stereocrafter, write_svd
 
 from turnaround.datasets.latents import NeedsLatents
 from turnaround.datasets.view_items import ViewItems
@@ -19,7 +19,15 @@ from turnaround.run.checkpoint import SHIPPED, load_network, save_weights
 from turnaround.run.eval import Contest
 from turnaround.run.study import ALONE, filled
 from turnaround.tasks.latents import as_latents
-from turnaround.types import ClipSource, DepthBatch, Inpainter, InpaintSource, InputError
+from turnaround.types import (
+    ClipSource,
+    DepthBatch,
+    Inpainter,
+    InpaintNetwork,
+    InpaintSource,
+    InputError,
+    PartialVideo,
+)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SHIPPED_NAME = "video_depth_svd_small"
@@ -49,7 +57,7 @@ SMALL_WORLDS = (
     "lengths.most=3",
 )
 TRAINING = [
-    *([f"experiment={name}"] for name in options("experiment")),
+    *([f"experiment={name}"] for name in options("experiment") if not name.startswith("inpaint")),
     *([f"ablation=[{name}]"] for name in options("ablation")),
     [f"ablation=[{','.join(options('ablation'))}]"],
 ]
@@ -72,7 +80,7 @@ def test_each_experiment_and_ablation_takes_a_step(overrides, cache):
 ON_LATENTS = ("objective=single_step_latent", "inference=single_step_middle", r"task.freeze=['^tokens\.']")
 
 
-@pytest.mark.parametrize("name", options("data"))
+@pytest.mark.parametrize("name", [name for name in options("data") if not name.startswith("inpaint")])
 def test_each_data_config_gives_equal_work_to_processes(name, cache):
     run = build(composed("train", f"data={name}", "net=svd_tiny", "logger=none", cache, *SMALL_WORLDS, *ON_LATENTS))
     batches = run.data.train
@@ -119,13 +127,24 @@ def test_each_delta_says_what_it_shows(name, line):
 
 
 ELSEWHERE = {"checkpoint", "depthcrafter", "svd_xt", "svd_xt_untrained"}  # weights from files, or too large
+ELSEWHERE |= {"sd_inpaint", "svd_inpaint", "stereocrafter"}
+INPAINTERS = [name for name in options("net") if name.startswith("inpaint")]
 
 
-@pytest.mark.parametrize("name", [name for name in options("net") if name not in ELSEWHERE])
+@pytest.mark.parametrize("name", [name for name in options("net") if name not in (*ELSEWHERE, *INPAINTERS)])
 def test_each_small_net_gives_velocities_of_its_latents(name):
     network = build_value(composed("train", f"net={name}").net, "net")
     condition = network.condition(torch.rand(1, 2, 3, 16, 32))
     latents = network.encode_disparity(torch.rand(1, 2, 16, 32))
+    assert network.velocity(latents, torch.zeros(latents.shape[:2]), condition).shape == latents.shape
+
+
+@pytest.mark.parametrize("name", INPAINTERS)
+def test_each_small_inpainter_gives_velocities_of_its_latents(name):
+    network = build_value(composed("train", f"net={name}").net, "net")
+    pictures = torch.rand(1, 2, 4, 32, 48)
+    condition = network.condition(pictures, torch.zeros(1, 2, 32, 48, dtype=torch.bool))
+    latents = network.encode(pictures)
     assert network.velocity(latents, torch.zeros(latents.shape[:2]), condition).shape == latents.shape
 
 
@@ -178,6 +197,19 @@ def test_published_nets_build_from_folders(tmp_path):
     }
 
 
+def test_published_inpainters_build_from_folders(tmp_path):
+    svd, stereocrafter = write_svd(tmp_path / "svd"), write_stereocrafter(tmp_path / "stereocrafter")
+    stable_diffusion(release="1.5").save_pretrained(tmp_path / "sd")
+    given = {
+        "sd_inpaint": (f"net.path={tmp_path / 'sd'}", "net.channels=4"),
+        "svd_inpaint": (f"net.path={svd}",),
+        "stereocrafter": (f"net.path={stereocrafter}", f"net.svd_path={svd}"),
+    }
+    networks = {name: build_value(composed("train", f"net={name}", *paths).net, "net") for name, paths in given.items()}
+    assert all(isinstance(network, InpaintNetwork) for network in networks.values())
+    assert [network.unet.in_channels for network in networks.values()] == [17, 9, 9]
+
+
 def light_decoder(*overrides: str) -> tuple[str, ...]:
     return ("net/decoder=light", *(f"net.decoder.{override}" for override in overrides))
 
@@ -207,11 +239,23 @@ def test_the_light_decoder_has_one_to_three_million_parameters():
     assert 1e6 < sum(parameter.numel() for parameter in network.parameters()) < 3e6
 
 
-@pytest.mark.parametrize("name", options("inference"))
+@pytest.mark.parametrize("name", [name for name in options("inference") if not name.startswith("inpaint")])
 def test_each_inference_serves_evaluation(name, cache):
     run = build(composed("eval", f"inference={name}", "logger=none", cache))
     maps = list(run.methods[0].stream(torch.rand(3, 3, 64, 96), seed=0))
     assert [values.shape for values in maps] == [(64, 96)] * 3
+
+
+def test_a_video_with_holes_is_filled_in_tiles_and_windows():
+    sizes = ["inference.network.tile=32", "inference.network.overlap=16", "inference.window=3", "inference.overlap=1"]
+    config = composed("eval", "net=inpaint_video_small", "inference=inpaint_video", *sizes)
+    inpainter = build_value(OmegaConf.to_container(config, resolve=True)["inference"], "inference")
+    hole = torch.zeros(4, 48, 64, dtype=torch.bool)
+    hole[:, 10:20, 20:40] = True
+    video = torch.rand(4, 3, 48, 64).masked_fill(hole[:, None], 0.0)
+    filled = inpainter.fill(PartialVideo(video=video, hole=hole), seed=0).video
+    assert torch.equal(filled.masked_fill(hole[:, None], 0.0), video)
+    assert (filled.amax(dim=1)[hole] > 0).all()
 
 
 OF_INPAINTING = ("inpaint_procedural", "stereo_pairs", "view_synthesis")

@@ -1,14 +1,11 @@
 """Rectified stereo pairs on disk, and the holes that the right eye has in what the left one sees."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
 from rich.console import Console
-from torch import Tensor
 
 from turnaround.datasets.depth_benchmarks import provenance
 from turnaround.datasets.stereo_matching import estimated_disparity, matched_offsets
@@ -17,24 +14,10 @@ from turnaround.io.disparity import read_disparity
 from turnaround.io.image import has_alpha, read_image
 from turnaround.render.elements import Edges
 from turnaround.render.engine import forward_splat
-from turnaround.types import InpaintItem, InputError, PartialVideo
+from turnaround.types import InpaintItem, InputError, PartialVideo, StereoPair
 
 LEFT, RIGHT, LEFT_DISPARITY, RIGHT_DISPARITY = "left.png", "right.png", "disparity_left.npy", "disparity_right.npy"
 ENOUGH = 16  # matched points, to tell how two pictures lie to each other
-
-
-@dataclass(frozen=True, kw_only=True)
-class StereoPair:
-    """A rectified pair: x_right = x_left - disparity, in pixels, NaN where unknown.
-
-    right_disparity: that of the right eye's pixels, positive too, where it is known.
-    """
-
-    id: str
-    left: Float[Tensor, "3 h w"]
-    right: Float[Tensor, "3 h w"]
-    disparity: Float[Tensor, "h w"]
-    right_disparity: Float[Tensor, "h w"] | None = None
 
 
 class StereoPairs:

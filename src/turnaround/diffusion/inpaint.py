@@ -71,7 +71,7 @@ class DiffusionInpainter:
         condition = self.network.condition(small.to(self.device), hidden.to(self.device))
         latents = self.sampler.sample(self.network, condition, noise[None, None].to(self.device))
         found = self.network.decode(latents)[0].float().clamp(0, 1).cpu()
-        found = resize(found, tuple(seen.hole.shape[-2:]))
+        found = resize(found, (box.height, box.width))
         found = take_back_offset(found, pictures[0], seen.hole, self.seam).clamp(0, 1)
         return composited(partial, found, scale, box)
 

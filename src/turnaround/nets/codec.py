@@ -4,9 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from einops import rearrange, repeat
 from jaxtyping import Float
@@ -136,10 +137,11 @@ class TemporalVaeCodec(Codec):
         self.decoder = decoder.requires_grad_(False)
 
     def encode_video(self, video):
-        return self._encode(video)
+        return encode_modes(self.vae, video, self.chunk)
 
     def encode_disparity(self, disparity):
-        return self._encode(repeat(disparity, "b t h w -> b t 3 h w")) * self.vae.config["scaling_factor"]
+        grey = repeat(disparity, "b t h w -> b t 3 h w")
+        return encode_modes(self.vae, grey, self.chunk) * self.vae.config["scaling_factor"]
 
     def decode_disparity(self, latents):
         return in_chunks(partial(self.decoder.decode, self.vae), latents, self.chunk, self.decoder.context)
@@ -147,12 +149,16 @@ class TemporalVaeCodec(Codec):
     def decode_channels(self, latents):
         return in_chunks(partial(decode_images, self.vae), latents, self.chunk, 0)
 
-    def _encode(self, images: Float[Tensor, "b t 3 h w"]) -> Float[Tensor, "b t c y x"]:
-        with _upcast(self.vae):
-            flat = (2 * images - 1).flatten(0, 1).to(self.vae.dtype)
-            parts = flat.split(self.chunk or len(flat))
-            latents = torch.cat([self.vae.encode(part, return_dict=False)[0].mode() for part in parts])
-        return latents.unflatten(0, images.shape[:2]).to(images.dtype)
+
+def encode_modes(
+    vae: AutoencoderKLTemporalDecoder | AutoencoderKL, images: Float[Tensor, "b t 3 h w"], chunk: int | None
+) -> Float[Tensor, "b t c y x"]:
+    """Modes of the encoder for frames in [0, 1], `chunk` at a time. Not multiplied by the scaling factor."""
+    with _upcast(vae):
+        flat = (2 * images - 1).flatten(0, 1).to(vae.dtype)
+        parts = flat.split(chunk or len(flat))
+        latents = torch.cat([cast(Any, vae.encode(part, return_dict=False))[0].mode() for part in parts])
+    return latents.unflatten(0, images.shape[:2]).to(images.dtype)
 
 
 def in_chunks(
@@ -175,7 +181,7 @@ def decode_images(vae: AutoencoderKLTemporalDecoder, latents: Float[Tensor, "b t
 
 
 @contextmanager
-def _upcast(vae: AutoencoderKLTemporalDecoder) -> Iterator[None]:
+def _upcast(vae: AutoencoderKLTemporalDecoder | AutoencoderKL) -> Iterator[None]:
     """In float32 for a while, where the VAE's config says that its encoder overflows in float16."""
     if vae.dtype is not torch.float16 or not vae.config["force_upcast"]:
         yield

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from turnaround.nets.picture_codec import PictureCodec
-from turnaround.nets.svd import ADDED_TIME_IDS, PerFrameUNet
+from turnaround.nets.svd import VIDEO_BLOCKS, PerFrameUNet, checkpoint_blocks
 from turnaround.nets.tokens import FrameTokens
 from turnaround.types import Condition, InputError, WeightsNotice
 
@@ -22,6 +24,7 @@ class Denoiser(nn.Module, ABC):
     out_channels: int
     token_channels: int  # of one token per frame; 0: it attends to none
     size_multiple: int  # of its latents
+    blocks: tuple[type[nn.Module], ...]  # what holds most of the activations of it and of its codec's decoder
 
     @abstractmethod
     def arrange(self, seen: Float[Tensor, "b t c y x"], hole: Float[Tensor, "b t m y x"]) -> Float[Tensor, "b t k y x"]:
@@ -48,6 +51,7 @@ class ImageDenoiser(Denoiser):
     """
 
     token_channels = 0
+    blocks = (ResnetBlock2D, Transformer2DModel)
 
     def __init__(self, *, unet: ImageUNet, prediction: str, prompt_tokens: int, beta_start: float, beta_end: float):
         super().__init__()
@@ -90,29 +94,31 @@ class ImageDenoiser(Denoiser):
 class ResidualDenoiser(ImageDenoiser):
     """One that gives what has to be added to the latents of what is seen, whose codec has filled the holes roughly.
 
-    Of x0 = seen + r the velocity is that of r less sigma / sqrt(1 + sigma^2) times seen. It starts at r = 0.
+    It starts at nothing to be added.
     """
 
     def __init__(self, *, unet: ImageUNet, prediction: str, prompt_tokens: int, beta_start: float, beta_end: float):
         super().__init__(
             unet=unet, prediction=prediction, prompt_tokens=prompt_tokens, beta_start=beta_start, beta_end=beta_end
         )
-        nn.init.zeros_(unet.conv_out.weight)
-        assert unet.conv_out.bias is not None
-        nn.init.zeros_(unet.conv_out.bias)
+        _silence(unet.conv_out)
 
     def forward(self, inputs, c_noise, tokens):
-        sigma = (4 * c_noise.to(inputs)).exp()[:, :, None, None, None]
         seen = inputs[:, :, -self.out_channels :]
-        return super().forward(inputs, c_noise, tokens) - sigma * (1 + sigma**2) ** -0.5 * seen
+        return super().forward(inputs, c_noise, tokens) - _share_of_seen(c_noise, inputs) * seen
 
 
 class VideoDenoiser(Denoiser):
-    """Stable Video Diffusion's UNet: noisy latents, what is seen, then holes (StereoCrafter, arXiv 2409.07447)."""
+    """Stable Video Diffusion's UNet: noisy latents, what is seen, then holes (StereoCrafter, arXiv 2409.07447).
 
-    def __init__(self, *, unet: PerFrameUNet):
+    added_time_ids: frames per second, motion bucket and noise augmentation that it is told.
+    """
+
+    blocks = VIDEO_BLOCKS
+
+    def __init__(self, *, unet: PerFrameUNet, added_time_ids: Sequence[float]):
         super().__init__()
-        self.unet = unet
+        self.unet, self.added_time_ids = unet, tuple(added_time_ids)
         self.in_channels, self.out_channels = unet.config["in_channels"], unet.config["out_channels"]
         self.token_channels = unet.config["cross_attention_dim"]
         self.size_multiple = 2 ** (len(unet.config["block_out_channels"]) - 1)
@@ -122,8 +128,33 @@ class VideoDenoiser(Denoiser):
 
     def forward(self, inputs, c_noise, tokens):
         dtype = self.unet.dtype
-        added = inputs.new_tensor(ADDED_TIME_IDS, dtype=dtype).expand(len(inputs), 3)
+        added = inputs.new_tensor(self.added_time_ids, dtype=dtype).expand(len(inputs), -1)
         return self.unet(inputs.to(dtype), c_noise, tokens.to(dtype), added).to(inputs.dtype)
+
+
+class ResidualVideoDenoiser(VideoDenoiser):
+    """One that gives what has to be added to the latents of what is seen, as `ResidualDenoiser`."""
+
+    def __init__(self, *, unet: PerFrameUNet, added_time_ids: Sequence[float]):
+        super().__init__(unet=unet, added_time_ids=added_time_ids)
+        _silence(unet.conv_out)
+
+    def forward(self, inputs, c_noise, tokens):
+        seen = inputs[:, :, self.out_channels : 2 * self.out_channels]
+        return super().forward(inputs, c_noise, tokens) - _share_of_seen(c_noise, inputs) * seen
+
+
+def _silence(convolution: nn.Conv2d) -> None:
+    """It gives zero."""
+    assert convolution.bias is not None
+    nn.init.zeros_(convolution.weight)
+    nn.init.zeros_(convolution.bias)
+
+
+def _share_of_seen(c_noise: Float[Tensor, "b t"], like: Tensor) -> Float[Tensor, "b t 1 1 1"]:
+    """Of x0 = seen + r the velocity is that of r less this times seen: sigma / sqrt(1 + sigma^2)."""
+    sigma = (4 * c_noise.to(like)).exp()[:, :, None, None, None]
+    return sigma * (1 + sigma**2) ** -0.5
 
 
 class NoTokens(FrameTokens):
@@ -159,6 +190,10 @@ class LatentInpaintNetwork(nn.Module):
             raise ValueError(f"net.unet does not fit net.codec and net.tokens (is, should be): {wrong}")
         self.picture_channels, self.latent_channels = codec.picture_channels, codec.latent_channels
         self.factor, self.size_multiple = codec.factor, codec.factor * unet.size_multiple
+
+    def enable_gradient_checkpointing(self) -> None:
+        """In training, keeps the inputs of residual blocks and transformers and computes what is in them again."""
+        checkpoint_blocks(self, self.unet.blocks)
 
     def condition(self, seen, hole):
         latents = self.codec.encode_seen(seen, hole)

@@ -1,15 +1,14 @@
 """DepthCrafter and Stable Video Diffusion from their published folders, as one `SvdDepthNetwork`."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from rich.console import Console
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from turnaround.nets.architecture import STEM, announce, dtype_of, named, on_meta, target
 from turnaround.nets.codec import DepthDecoder, TemporalVae, TemporalVaeCodec
 from turnaround.nets.svd import PerFrameUNet, SvdDepthNetwork
 from turnaround.nets.tokens import ClipTokens, clip_encoder
@@ -17,7 +16,6 @@ from turnaround.nets.weights import Part, load_part, published_folder, read_json
 from turnaround.types import InputError, WeightsNotice
 
 UNET_CLASSES = ("DiffusersUNetSpatioTemporalConditionModelDepthCrafter", "UNetSpatioTemporalConditionModel")
-DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 # What the noise levels of DepthCrafter and SVD are made from, see `diffusion.schedule.KarrasLevels`.
 SCHEDULER = {"prediction_type": "v_prediction", "sigma_min": 0.002, "sigma_max": 700.0, "use_karras_sigmas": True}
 CLIP_NAMES = {"num_hidden_layers": "layers", "num_attention_heads": "heads"}
@@ -40,25 +38,19 @@ def load_depthcrafter(*, path: str, svd_path: str, dtype: str, chunk: int, decod
         WeightsNotice(name="Stable Video Diffusion", source=str(svd_path), licence=SVD_LICENCE),
     )
     unet = folder if (folder / "config.json").is_file() else folder / "unet"
-    return _assemble(unet, _svd_folder(svd_path), _dtype(dtype), chunk, decoder, notices)
+    return _assemble(unet, svd_folder(svd_path), dtype_of(dtype), chunk, decoder, notices)
 
 
 def load_svd(*, path: str, dtype: str, chunk: int, decoder: nn.Module) -> SvdDepthNetwork:
     """Stable Video Diffusion whole, its own UNet included: where DepthCrafter's training starts."""
     notices = (WeightsNotice(name="Stable Video Diffusion", source=str(path), licence=SVD_LICENCE),)
-    folder = _svd_folder(path, "unet/*.json", "unet/*.safetensors*")
-    return _assemble(folder / "unet", folder, _dtype(dtype), chunk, decoder, notices)
+    folder = svd_folder(path, "unet/*.json", "unet/*.safetensors*")
+    return _assemble(folder / "unet", folder, dtype_of(dtype), chunk, decoder, notices)
 
 
-def _svd_folder(path: str, *more: str) -> Path:
+def svd_folder(path: str, *more: str) -> Path:
     parts = [f"{part}/{name}" for part in ("vae", "image_encoder") for name in ("*.json", "*.safetensors*")]
     return published_folder(path, [*parts, "scheduler/*.json", *more])
-
-
-def _dtype(name: str) -> torch.dtype:
-    if name not in DTYPES:
-        raise InputError("net.dtype", expected=" or ".join(DTYPES), found=name, fix="choose one of them")
-    return DTYPES[name]
 
 
 def _assemble(
@@ -72,21 +64,7 @@ def _assemble(
     if not isinstance(decoder, DepthDecoder):
         fix = "give the folder that experiment=depth_decoder wrote"
         raise InputError("net.decoder", expected="a depth decoder", found=type(decoder).__name__, fix=fix)
-    _require_scheduler(svd / "scheduler" / "scheduler_config.json")
-    stem = "diffusion_pytorch_model"
-    parts = {
-        "unet": Part(folder=unet, classes=UNET_CLASSES, stem=stem, build=_on_meta(PerFrameUNet)),
-        "vae": Part(
-            folder=svd / "vae", classes=["AutoencoderKLTemporalDecoder"], stem=stem, build=_on_meta(TemporalVae)
-        ),
-        "encoder": Part(
-            folder=svd / "image_encoder",
-            classes=["CLIPVisionModelWithProjection"],
-            stem="model",
-            build=lambda entries: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(entries))),
-        ),
-    }
-    built = {name: load_part(part, dtype) for name, part in parts.items()}
+    built = {name: load_part(part, dtype) for name, part in svd_parts(unet, svd).items()}
     try:
         network = SvdDepthNetwork(
             unet=cast(PerFrameUNet, built["unet"]),
@@ -97,9 +75,36 @@ def _assemble(
         raise InputError(unet, expected=f"a UNet that fits {svd}", found=str(error), fix="use one release") from error
     network.architecture = _architecture(built, chunk, decoder)
     network.weights = tuple(dict.fromkeys((*notices, *decoder.weights)))
-    for notice in network.weights:
-        Console(stderr=True, soft_wrap=True).print(f"weights: {notice.name} ({notice.source}); {notice.licence}")
+    announce(network.weights)
     return network.eval()
+
+
+def svd_parts(unet: Path, svd: Path) -> Mapping[str, Part]:
+    """unet: the folder of a UNet of this kind. svd: that of the pipeline. InputError: another scheduler."""
+    _require_scheduler(svd / "scheduler" / "scheduler_config.json")
+    return {
+        "unet": Part(folder=unet, classes=UNET_CLASSES, stem=STEM, build=on_meta(PerFrameUNet)),
+        "vae": Part(
+            folder=svd / "vae", classes=["AutoencoderKLTemporalDecoder"], stem=STEM, build=on_meta(TemporalVae)
+        ),
+        "encoder": Part(
+            folder=svd / "image_encoder",
+            classes=["CLIPVisionModelWithProjection"],
+            stem="model",
+            build=lambda entries: CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(entries))),
+        ),
+    }
+
+
+def svd_architecture(built: Mapping[str, nn.Module]) -> Mapping[str, Any]:
+    """The configs of the built parts, without the folders they came from."""
+    entries = cast(dict[str, Any], cast(Any, built["encoder"]).config.to_dict())
+    sizes = {CLIP_NAMES.get(key, key): value for key, value in entries.items()}
+    return {
+        "unet": target(PerFrameUNet, **named(PerFrameUNet, cast(Any, built["unet"]).config)),
+        "vae": target(TemporalVae, **named(TemporalVae, cast(Any, built["vae"]).config)),
+        "encoder": target(clip_encoder, **named(clip_encoder, sizes)),
+    }
 
 
 def _require_scheduler(path: Path) -> None:
@@ -111,35 +116,12 @@ def _require_scheduler(path: Path) -> None:
             raise InputError(f"{path}: {key}", expected=repr(value), found=seen, fix=fix)
 
 
-def _on_meta(construct: Callable[..., nn.Module]) -> Callable[[Mapping[str, Any]], nn.Module]:
-    """Built without memory of its own: all parameters come from the file."""
-
-    def build(entries: Mapping[str, Any]) -> nn.Module:
-        with torch.device("meta"):
-            return construct(**_named(construct, entries))
-
-    return build
-
-
-def _named(construct: Callable, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a config that the constructor knows: files carry others, on where and how they were saved."""
-    known = inspect.signature(construct).parameters
-    return {key: value for key, value in entries.items() if key in known}
-
-
 def _architecture(built: Mapping[str, nn.Module], chunk: int, decoder: DepthDecoder) -> Mapping[str, Any]:
     """The config that builds this network without the folders, for the `net.yaml` of what is trained from it."""
-
-    def target(construct: Callable, **values: Any) -> dict[str, Any]:
-        return {"_target_": f"{construct.__module__}.{construct.__qualname__}", **values}
-
-    entries = cast(dict[str, Any], cast(Any, built["encoder"]).config.to_dict())
-    sizes = {CLIP_NAMES.get(key, key): value for key, value in entries.items()}
-    encoder = target(clip_encoder, **_named(clip_encoder, sizes))
-    vae = target(TemporalVae, **_named(TemporalVae, cast(Any, built["vae"]).config))
+    configs = svd_architecture(built)
     return target(
         SvdDepthNetwork,
-        codec=target(TemporalVaeCodec, vae=vae, chunk=chunk, decoder=decoder.architecture),
-        tokens=target(ClipTokens, encoder=encoder, chunk=chunk),
-        unet=target(PerFrameUNet, **_named(PerFrameUNet, cast(Any, built["unet"]).config)),
+        codec=target(TemporalVaeCodec, vae=configs["vae"], chunk=chunk, decoder=decoder.architecture),
+        tokens=target(ClipTokens, encoder=configs["encoder"], chunk=chunk),
+        unet=configs["unet"],
     )

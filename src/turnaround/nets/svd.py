@@ -17,6 +17,7 @@ from turnaround.nets.fingerprint import fingerprint
 from turnaround.nets.tokens import FrameTokens
 from turnaround.types import Condition, WeightsNotice
 
+VIDEO_BLOCKS = (SpatioTemporalResBlock, TransformerSpatioTemporalModel)
 ADDED_TIME_IDS = (7.0, 127.0, 0.02)  # frames per second, motion bucket, noise augmentation: constants of DepthCrafter
 
 
@@ -58,6 +59,15 @@ class PerFrameUNet(UNetSpatioTemporalConditionModel):
         added = self.add_time_proj(added_time_ids.flatten()).unflatten(0, added_time_ids.shape).flatten(1)
         level = self.time_proj(timestep.flatten()).unflatten(0, timestep.shape)
         return self.time_embedding(level.to(dtype)) + self.add_embedding(added.to(dtype))[:, None]
+
+
+def checkpoint_blocks(network: nn.Module, kinds: tuple[type[nn.Module], ...]) -> None:
+    """In training, modules of these kinds keep their inputs and compute what is in them again."""
+    for part in network.modules():
+        if isinstance(part, kinds):
+            # Nothing in them is random, so there is no random state to bring back.
+            again = partial(checkpoint, part.forward, use_reentrant=False, preserve_rng_state=False)
+            setattr(part, "forward", again)  # noqa: B010
 
 
 def _attends(block: nn.Module) -> bool:
@@ -104,11 +114,7 @@ class SvdDepthNetwork(nn.Module):
 
         Of the decoder's blocks too. diffusers' own switch leaves out the temporal transformers, which hold most.
         """
-        for part in self.modules():
-            if isinstance(part, SpatioTemporalResBlock | TransformerSpatioTemporalModel):
-                # Nothing in them is random, so there is no random state to bring back.
-                again = partial(checkpoint, part.forward, use_reentrant=False, preserve_rng_state=False)
-                setattr(part, "forward", again)  # noqa: B010
+        checkpoint_blocks(self, VIDEO_BLOCKS)
 
     def condition(
         self, video: Float[Tensor, "b t 3 h w"], noisy: Float[Tensor, "b t 3 h w"] | None = None

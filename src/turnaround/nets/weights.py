@@ -22,13 +22,15 @@ MAX_JSON_BYTES = 2**26
 class Part:
     """One network of a published model: its folder, the names its class may have, and what its weight files are called.
 
-    build: its constructor, from the entries of `config.json`.
+    build: its constructor, from the entries of `config.json`. renamed: the key today of a key in a file, which may be
+    an older one.
     """
 
     folder: Path
     classes: Sequence[str]
     stem: str
     build: Callable[[Mapping[str, Any]], nn.Module]
+    renamed: Callable[[str], str] = str
 
 
 def published_folder(path: str, patterns: Sequence[str]) -> Path:
@@ -68,13 +70,14 @@ def load_part(part: Part, dtype: torch.dtype) -> nn.Module:
     """
     network = _built(part)
     files = weight_files(part.folder, part.stem, half=dtype is not torch.float32)
-    shapes = {key: shape for file in files for key, shape in read_shapes(file).items()}
+    shapes = {part.renamed(key): shape for file in files for key, shape in read_shapes(file).items()}
     # Older CLIP files hold the constant position_ids.
     shapes = {key: shape for key, shape in shapes.items() if not key.endswith("position_ids")}
     require_same_net(files[0] if len(files) == 1 else part.folder, shapes, network.state_dict())
     tensors: dict[str, Tensor] = {}
     for file in files:
-        read = {key: tensor for key, tensor in read_tensors(file).items() if key in shapes}
+        found = {part.renamed(key): tensor for key, tensor in read_tensors(file).items()}
+        read = {key: tensor for key, tensor in found.items() if key in shapes}
         tensors |= {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in read.items()}
     network.load_state_dict(tensors, assign=True)
     return network.eval()

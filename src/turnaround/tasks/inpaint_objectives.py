@@ -77,7 +77,7 @@ class InpaintDiffusion:
     def losses(self, network, batch, generator):
         seen, target, _ = pictures_of_batch(network, batch)
         clean = network.encode(target)
-        sigma = self.noise.sample(*clean.shape[:2], generator).to(clean)
+        sigma = self.noise.sample(clean.shape[0], clean.shape[1], generator).to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         noisy = clean + spread(sigma) * noise
         predicted = predict_velocity(network, noisy, sigma, network.condition(seen, batch.hole))
