@@ -17,6 +17,7 @@ from turnaround.nets.fingerprint import fingerprint
 from turnaround.nets.tokens import FrameTokens
 from turnaround.types import Condition, WeightsNotice
 
+BLOCKS = (SpatioTemporalResBlock, TransformerSpatioTemporalModel)  # neither holds another
 ADDED_TIME_IDS = (7.0, 127.0, 0.02)  # frames per second, motion bucket, noise augmentation: constants of DepthCrafter
 
 
@@ -105,10 +106,14 @@ class SvdDepthNetwork(nn.Module):
         Of the decoder's blocks too. diffusers' own switch leaves out the temporal transformers, which hold most.
         """
         for part in self.modules():
-            if isinstance(part, SpatioTemporalResBlock | TransformerSpatioTemporalModel):
+            if isinstance(part, BLOCKS):
                 # Nothing in them is random, so there is no random state to bring back.
                 again = partial(checkpoint, part.forward, use_reentrant=False, preserve_rng_state=False)
                 setattr(part, "forward", again)  # noqa: B010
+
+    def shards(self) -> Sequence[nn.Module]:
+        """The UNet's residual blocks and transformers, the UNet, the image tokens. Codecs are never trained."""
+        return [*(part for part in self.unet.modules() if isinstance(part, BLOCKS)), self.unet, self.tokens]
 
     def condition(
         self, video: Float[Tensor, "b t 3 h w"], noisy: Float[Tensor, "b t 3 h w"] | None = None

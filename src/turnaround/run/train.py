@@ -25,6 +25,7 @@ from turnaround.run.checkpoint import (
     save_weights,
 )
 from turnaround.run.logger import Tracker, build_loggers
+from turnaround.tasks.sharding import gathered
 from turnaround.types import InputError
 
 OURS = ("default_root_dir", "enable_checkpointing", "logger")
@@ -79,10 +80,11 @@ class TrainRun:
         finally:
             self.facts["wandb"] = getattr(self.tracker, "id", None)
             self.tracker.finish(failed=failed)
-        if trainer.is_global_zero:
-            network = self.task.get_submodule("network")
-            with self.average.applied(network):
-                save_weights(last.parent, network, self.net)
+        network = self.task.get_submodule("network")
+        with self.average.applied(network):
+            state = gathered(network.state_dict())  # by all processes, for each may hold but a share
+            if trainer.is_global_zero:
+                save_weights(last.parent, network, self.net, state=state)
         return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
     def _resume_from(self, last: Path) -> Path | None:

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from turnaround.tasks.sharding import FullySharded
 from turnaround.types import InputError
 
 
@@ -63,6 +64,11 @@ class Task(pl.LightningModule, ABC):
         self._freeze(freeze)
         if gradient_checkpointing:
             self._checkpointable().enable_gradient_checkpointing()
+
+    def configure_model(self) -> None:
+        """Called by Lightning once the processes are there, before the optimizer is made."""
+        if isinstance(self.trainer.strategy, FullySharded):
+            self.trainer.strategy.shard(self.network)
 
     @abstractmethod
     def losses(self, batch: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
