@@ -25,7 +25,7 @@ from turnaround.run.checkpoint import (
     save_weights,
 )
 from turnaround.run.logger import Tracker, build_loggers
-from turnaround.tasks.sharding import gathered
+from turnaround.tasks.sharding import FullySharded, gathered, require_shardable
 from turnaround.types import InputError
 
 OURS = ("default_root_dir", "enable_checkpointing", "logger")
@@ -61,6 +61,8 @@ class TrainRun:
         _require_trainer_keys(trainer)
         source = origin(task.get_submodule("network"), net)
         require_own_code("net", source.net)  # now, for `load_network` would refuse the result
+        if isinstance(trainer.get("strategy"), FullySharded):
+            require_shardable(task.get_submodule("network"))  # now, while one process speaks for all
         self.task, self.data, self.net, self.trainer, self.tracker = task, data, source.net, trainer, logger
         self.checkpoint_every, self.seed, self.resume = checkpoint_every, seed, resume
         self.average = WeightAverage(decay=ema_decay)
@@ -132,6 +134,7 @@ def _fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataMo
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)  # guesses, such as that our loader cannot be resumed
         warnings.filterwarnings("ignore", module="pytorch_lightning.utilities._pytree")  # theirs to repair
+        warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view")  # no net adds to it in place
         try:
             trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
         except SIGTERMException:
