@@ -92,6 +92,8 @@ class Task(pl.LightningModule, ABC):
         settings = self.optimization
         rate, decay = settings.learning_rate, settings.weight_decay
         optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=decay, fused=True)
+        # A fused step could undo a scaling of gradients, and Lightning then refuses to clip them in mixed precision.
+        optimizer._step_supports_amp_scaling = False
         # A plain function: of a method, checkpoints would keep what tools such as beartype attach to it.
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: settings.rate(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -65,26 +65,14 @@ class FullySharded(ModelParallelStrategy):
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
         """Whole and on the CPU in the first process, empty in the others."""
-        state = get_optimizer_state_dict(self._task(), optimizer, options=WHOLE)
-        number = {name: number for number, name in enumerate(self._names(optimizer))}
-        return state and {
-            "state": {number[name]: values for name, values in state["state"].items()},
-            "param_groups": [
-                group | {"params": [number[name] for name in group["params"]]} for group in state["param_groups"]
-            ],
-        }
+        state: Any = get_optimizer_state_dict(self._task(), optimizer, options=WHOLE)
+        return state and _renamed(state, {name: number for number, name in enumerate(self._names(optimizer))})
 
     def load_checkpoint(self, checkpoint_path: str | Path, weights_only: bool | None = None) -> dict[str, Any]:
         checkpoint = torch.load(checkpoint_path, map_location="cpu", mmap=True, weights_only=True)
         set_model_state_dict(self._task(), checkpoint.pop("state_dict"), options=WHOLE)
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
-            name = self._names(optimizer)
-            named = {
-                "state": {name[number]: values for number, values in state["state"].items()},
-                "param_groups": [
-                    group | {"params": [name[number] for number in group["params"]]} for group in state["param_groups"]
-                ],
-            }
+            named = _renamed(state, dict(enumerate(self._names(optimizer))))
             set_optimizer_state_dict(self._task(), optimizer, named, options=WHOLE)
         return checkpoint
 
@@ -145,6 +133,12 @@ def require_shardable(network: nn.Module) -> None:
         if parameter.requires_grad and parameter not in covered:
             expected = "trained parameters in parts that can be sharded"
             raise InputError("trainer.strategy", expected=expected, found=name, fix=f"freeze it, or {fix}")
+
+
+def _renamed(state: Mapping[str, Any], new: Mapping[Any, Any]) -> dict[str, Any]:
+    """An optimizer's state, its parameters under other names."""
+    groups = [group | {"params": [new[name] for name in group["params"]]} for group in state["param_groups"]]
+    return {"state": {new[name]: values for name, values in state["state"].items()}, "param_groups": groups}
 
 
 def _parts(network: nn.Module) -> Sequence[nn.Module]:
