@@ -9,6 +9,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from published_folders import stable_diffusion, write_depthcrafter, write_stereocrafter, write_svd
+from pytorch_lightning import Trainer
+from pytorch_lightning.strategies import DDPStrategy, Strategy
 
 from turnaround.datasets.latents import NeedsLatents
 from turnaround.datasets.view_items import ViewItems
@@ -19,6 +21,7 @@ from turnaround.run.checkpoint import SHIPPED, load_network, save_weights
 from turnaround.run.eval import Contest
 from turnaround.run.study import ALONE, filled
 from turnaround.tasks.latents import as_latents
+from turnaround.tasks.sharding import FullySharded, ShardedGradients
 from turnaround.types import (
     ClipSource,
     DepthBatch,
@@ -94,6 +97,30 @@ def test_each_data_config_gives_equal_work_to_processes(name, cache):
         assert first.disparity.numel() <= 4608, "svd_tiny's latents have as many numbers as there are pixels"
         losses = run.task.losses(batches[number, 0], torch.Generator().manual_seed(0))
         assert torch.stack(list(losses.values())).sum().isfinite()
+
+
+STRATEGIES = {"default": Strategy, "ddp": DDPStrategy, "fsdp": FullySharded, "zero2": ShardedGradients}
+
+
+@pytest.mark.parametrize("name", options("trainer"))
+def test_each_trainer_config_is_arguments_of_a_trainer(name, cache, tmp_path):
+    run = build(composed("train", f"trainer={name}", "net=svd_tiny", "logger=none", cache))
+    trainer = Trainer(
+        **run.trainer | {"accelerator": "cpu", "precision": "32-true"}, default_root_dir=tmp_path, logger=False
+    )
+    torch.use_deterministic_algorithms(False)
+    assert isinstance(trainer.strategy, STRATEGIES[name])
+    assert trainer.num_devices == (1 if name == "default" else 2)
+
+
+@pytest.mark.parametrize("name", ["fsdp", "zero2"])
+def test_a_net_that_cannot_be_sharded_is_refused(name, cache):
+    with pytest.raises(
+        InputError, match=r"^trainer\.strategy: expected a network that can be sharded, found LightDepth"
+    ):
+        build(
+            composed("train", f"trainer={name}", "experiment=depth_decoder", "net=svd_vae_tiny", "logger=none", cache)
+        )
 
 
 def test_latents_need_an_objective_that_compares_them(cache):

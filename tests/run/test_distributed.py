@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).parents[2]
@@ -19,13 +20,20 @@ SMALL = [
     "lengths.most=3",
     "data.train.clips.count=4",
     "data.validation.count=2",
-    "trainer.max_steps=3",
     "trainer.val_check_interval=3",
 ]
 
 
-def train(out: Path, *options: str) -> dict:
-    command = [sys.executable, "train.py", *SMALL, f"cache={out.parent}/cache", f"out={out}", *options]
+def train(out: Path, *options: str, steps: int = 3) -> dict:
+    command = [
+        sys.executable,
+        "train.py",
+        *SMALL,
+        f"trainer.max_steps={steps}",
+        f"cache={out.parent}/cache",
+        f"out={out}",
+        *options,
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
     assert found.returncode == 0, found.stderr
@@ -41,3 +49,57 @@ def test_two_processes_train_one_network(tmp_path):
     two, again, one = (load_file(tmp_path / n / "checkpoints" / "weights.safetensors") for n in ("two", "again", "one"))
     assert all(two[key].equal(again[key]) for key in two)
     assert any(not two[key].equal(one[key]) for key in two)  # the second process had its say
+
+
+# Freezing leaves gaps in the numbers of trained parameters, by which optimizer states are kept.
+FREEZING = "task.freeze=['temporal_|time_pos_embed|time_mixer']"
+
+
+def last(out: Path) -> dict:
+    return torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_file(out / "checkpoints" / "weights.safetensors")
+
+
+def gradients(out: Path) -> dict[int, torch.Tensor]:
+    """Their running mean, by the number of the parameter."""
+    (optimizer,) = last(out)["optimizer_states"]
+    return {number: state["exp_avg"] for number, state in optimizer["state"].items()}
+
+
+def distance(first: dict, second: dict) -> float:
+    """Euclidean, over all tensors."""
+    assert first.keys() == second.keys()
+    return sum((first[key] - second[key]).double().square().sum().item() for key in first) ** 0.5
+
+
+def assert_near(found: Path, expected: Path, other: Path) -> None:
+    """Sums of two addends in another order: rounding, 1e-7 of each gradient, which four steps of a network with
+    absolute values in its loss raise some hundred times, where `other` batches change a tenth.
+    """
+    assert distance(gradients(found), gradients(expected)) < 1e-4 * distance(gradients(other), gradients(expected))
+    # Adam divides gradients by their size, so rounding decides where those go that are nearly nothing.
+    assert distance(weights(found), weights(expected)) < 1e-2 * distance(weights(other), weights(expected))
+
+
+@pytest.mark.slow
+def test_shares_train_what_whole_copies_do_and_resume_exactly(tmp_path):
+    """ddp, fsdp, fsdp in two legs, and zero2 that goes on from ddp and ddp that goes on from it."""
+    one, ddp, fsdp, legs, mixed = (tmp_path / name for name in ("one", "ddp", "fsdp", "legs", "mixed"))
+    train(one, FREEZING, steps=4)
+    train(ddp, FREEZING, "trainer=ddp", steps=4)
+    train(fsdp, FREEZING, "trainer=fsdp", steps=4)
+    assert_near(fsdp, ddp, one)
+    assert (fsdp / "metrics.jsonl").read_text().count("validation/abs_rel") == 1
+
+    train(legs, FREEZING, "trainer=fsdp", steps=2)
+    train(legs, FREEZING, "trainer=fsdp", "resume=auto", steps=4)
+    assert distance(weights(legs), weights(fsdp)) == 0
+    assert distance(gradients(legs), gradients(fsdp)) == 0
+    assert distance(last(legs)["state_dict"], last(fsdp)["state_dict"]) == 0
+
+    for steps, trainer in ((1, "ddp"), (3, "zero2"), (4, "ddp")):
+        train(mixed, FREEZING, f"trainer={trainer}", "resume=auto", steps=steps)
+    assert_near(mixed, ddp, one)

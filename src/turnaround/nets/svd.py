@@ -17,7 +17,7 @@ from turnaround.nets.fingerprint import fingerprint
 from turnaround.nets.tokens import FrameTokens
 from turnaround.types import Condition, WeightsNotice
 
-VIDEO_BLOCKS = (SpatioTemporalResBlock, TransformerSpatioTemporalModel)
+VIDEO_BLOCKS = (SpatioTemporalResBlock, TransformerSpatioTemporalModel)  # neither holds another
 ADDED_TIME_IDS = (7.0, 127.0, 0.02)  # frames per second, motion bucket, noise augmentation: constants of DepthCrafter
 
 
@@ -115,6 +115,10 @@ class SvdDepthNetwork(nn.Module):
         Of the decoder's blocks too. diffusers' own switch leaves out the temporal transformers, which hold most.
         """
         checkpoint_blocks(self, VIDEO_BLOCKS)
+
+    def shards(self) -> Sequence[nn.Module]:
+        """The UNet's residual blocks and transformers, the UNet, the image tokens. Codecs are never trained."""
+        return [*(part for part in self.unet.modules() if isinstance(part, VIDEO_BLOCKS)), self.unet, self.tokens]
 
     def condition(
         self, video: Float[Tensor, "b t 3 h w"], noisy: Float[Tensor, "b t 3 h w"] | None = None

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from turnaround.io.video import write_video
 from turnaround.run.logger import Tracker
+from turnaround.tasks.sharding import gathered, reshard, shared_as
 from turnaround.types import InputError
 
 MEDIA_FPS = 8.0  # previews are a few frames long: slow enough to be seen
@@ -65,7 +66,7 @@ class WeightAverage(Callback):
         self._step = trainer.global_step
         for name, parameter in _trained(pl_module.get_submodule("network")):
             stored = self._average.get(name, parameter.detach())
-            self._average[name] = stored.to(parameter.device, copy=True)
+            self._average[name] = shared_as(stored, parameter)
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         if trainer.global_step == self._step:  # gradients are still being accumulated
@@ -91,7 +92,7 @@ class WeightAverage(Callback):
             self._swap(network)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"average": self._average}
+        return {"average": gathered(self._average)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._average = dict(state_dict["average"])
@@ -99,9 +100,10 @@ class WeightAverage(Callback):
     def _swap(self, network: nn.Module) -> None:
         if not self._average:  # before training: the average of nothing is the network itself
             return
+        reshard(network)
         for name, parameter in _trained(network):
             current = parameter.detach().clone()
-            parameter.data.copy_(self._average[name])
+            parameter.detach().copy_(self._average[name])
             self._average[name].copy_(current)
 
 

@@ -10,7 +10,7 @@ import torch
 import yaml
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from safetensors import safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from turnaround.io.atomic import atomic_file
 from turnaround.io.existing import existing_file
@@ -60,15 +60,17 @@ def save_weights(
     network: nn.Module,
     net: Mapping[str, Any],
     dtype: torch.dtype | None = None,
+    state: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Writes `net.yaml`, which builds the network, and `weights.safetensors`, which also says whose it started from.
 
     net: the config at hand, as in `origin`. dtype: what floating-point weights are stored as (float16 halves what is
-    shipped), else their own; they are loaded into the network's own type again.
+    shipped), else their own; they are loaded into the network's own type again. state: the network's, where it holds
+    but a share of it.
     """
     source = origin(network, net)
     stored = {}
-    for name, tensor in network.state_dict().items():
+    for name, tensor in (network.state_dict() if state is None else state).items():
         kept = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
         stored[name] = tensor.detach().to("cpu", kept, copy=True).contiguous()  # tied weights must not share memory
     write_text(folder / NET, yaml.safe_dump(dict(source.net), sort_keys=False))

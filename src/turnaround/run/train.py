@@ -25,6 +25,7 @@ from turnaround.run.checkpoint import (
     save_weights,
 )
 from turnaround.run.logger import Tracker, build_loggers
+from turnaround.tasks.sharding import FullySharded, gathered, require_shardable
 from turnaround.types import InputError
 
 OURS = ("default_root_dir", "enable_checkpointing", "logger")
@@ -60,6 +61,8 @@ class TrainRun:
         _require_trainer_keys(trainer)
         source = origin(task.get_submodule("network"), net)
         require_own_code("net", source.net)  # now, for `load_network` would refuse the result
+        if isinstance(trainer.get("strategy"), FullySharded):
+            require_shardable(task.get_submodule("network"))  # now, while one process speaks for all
         self.task, self.data, self.net, self.trainer, self.tracker = task, data, source.net, trainer, logger
         self.checkpoint_every, self.seed, self.resume = checkpoint_every, seed, resume
         self.average = WeightAverage(decay=ema_decay)
@@ -79,10 +82,11 @@ class TrainRun:
         finally:
             self.facts["wandb"] = getattr(self.tracker, "id", None)
             self.tracker.finish(failed=failed)
-        if trainer.is_global_zero:
-            network = self.task.get_submodule("network")
-            with self.average.applied(network):
-                save_weights(last.parent, network, self.net)
+        network = self.task.get_submodule("network")
+        with self.average.applied(network):
+            state = gathered(network.state_dict())  # by all processes, for each may hold but a share
+            if trainer.is_global_zero:
+                save_weights(last.parent, network, self.net, state=state)
         return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
     def _resume_from(self, last: Path) -> Path | None:
@@ -130,6 +134,7 @@ def _fit(trainer: pl.Trainer, task: pl.LightningModule, data: pl.LightningDataMo
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PossibleUserWarning)  # guesses, such as that our loader cannot be resumed
         warnings.filterwarnings("ignore", module="pytorch_lightning.utilities._pytree")  # theirs to repair
+        warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view")  # no net adds to it in place
         try:
             trainer.fit(task, datamodule=data, ckpt_path=resume, weights_only=True)
         except SIGTERMException:

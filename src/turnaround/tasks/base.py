@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from turnaround.tasks.sharding import FullySharded
 from turnaround.types import InputError
 
 
@@ -64,6 +65,11 @@ class Task(pl.LightningModule, ABC):
         if gradient_checkpointing:
             self._checkpointable().enable_gradient_checkpointing()
 
+    def configure_model(self) -> None:
+        """Called by Lightning once the processes are there, before the optimizer is made."""
+        if isinstance(self.trainer.strategy, FullySharded):
+            self.trainer.strategy.shard(self.network)
+
     @abstractmethod
     def losses(self, batch: Any, generator: torch.Generator) -> Mapping[str, Tensor]:
         """The weighted terms whose sum is minimised. generator: all the randomness of the step, on the CPU."""
@@ -86,6 +92,8 @@ class Task(pl.LightningModule, ABC):
         settings = self.optimization
         rate, decay = settings.learning_rate, settings.weight_decay
         optimizer = torch.optim.AdamW(trained, lr=rate, weight_decay=decay, fused=True)
+        # A fused step could undo a scaling of gradients, and Lightning then refuses to clip them in mixed precision.
+        optimizer._step_supports_amp_scaling = False
         # A plain function: of a method, checkpoints would keep what tools such as beartype attach to it.
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: settings.rate(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
