@@ -102,3 +102,40 @@ def test_shares_train_what_whole_copies_do_and_resume_exactly(tmp_path):
     train(legs, FREEZING, "trainer=fsdp", "resume=auto", steps=4)
     for content in (weights, gradients, lambda out: last(out)["state_dict"]):
         assert distance(content(legs), content(fsdp)) == 0
+
+
+# Stereo, posed views and pictures; which of them batch n is from follows from the seed: these six have all three.
+INPAINTING = [
+    "experiment=inpaint_small",
+    "trainer.accelerator=cpu",
+    "trainer=ddp",
+    "logger=none",
+    "net.unet.unet.block_out_channels=[16,16,16,16]",
+    "pixels_per_batch=1024",
+    "crop={height: 16, width: 32}",
+    "sampler.worlds.height=32",
+    "sampler.worlds.width=48",
+    "trainer.val_check_interval=3",
+    "data.validation.count=1",
+    *(f"data.train.sources.{name}.batches.pairs.clips.count=4" for name in ("stereo", "views", "pictures")),
+]
+
+
+def inpaint(out: Path, steps: int, *options: str) -> None:
+    command = [sys.executable, "train.py", *INPAINTING, f"trainer.max_steps={steps}", f"cache={out.parent}/cache"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(
+        [*command, f"out={out}", *options], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
+    assert found.returncode == 0, found.stderr
+
+
+@pytest.mark.slow
+def test_inpainters_learn_from_three_kinds_of_pairs_in_two_processes_and_resume_exactly(tmp_path):
+    whole, legs = tmp_path / "whole", tmp_path / "legs"
+    inpaint(whole, 6)
+    inpaint(legs, 3)
+    inpaint(legs, 6, "resume=auto")
+    assert distance(weights(legs), weights(whole)) == 0
+    assert distance(last(legs)["state_dict"], last(whole)["state_dict"]) == 0
+    assert (legs / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
