@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from published_folders import write_depthcrafter, write_svd
+from published_folders import stable_diffusion, write_depthcrafter, write_svd
+from small_pairs import write_pair
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.S)
@@ -28,8 +29,25 @@ QUICK_SCORING = (
 HERE = " out={tmp}/{name}"
 
 
+INPAINTING = (
+    " sampler.worlds.height=64 sampler.worlds.width=96 pixels_per_batch=2048 'crop={{height: 32, width: 64}}'"
+    " data.validation.count=1 trainer.max_steps=2 trainer.val_check_interval=2 inference.pixels=2048"
+    " data.train.sources.stereo.batches.pairs.clips.count=2 data.train.sources.views.batches.pairs.clips.count=2"
+    " data.train.sources.pictures.batches.pairs.clips.count=2 cache={tmp}/cache out={tmp}/{name}"
+)
+INPAINT_SCORING = {
+    "inpaint_procedural": " sampler.worlds.height=32 sampler.worlds.width=48 benchmark.source.clips.count=1",
+    "stereo_pairs": "",
+}
+
+
 def quick(command: str) -> str:
     """What is added to a command so that it takes seconds; its own words stay."""
+    if command.startswith("python train.py experiment=inpaint"):
+        return INPAINTING
+    for benchmark, sizes in INPAINT_SCORING.items():
+        if f"benchmark={benchmark}" in command:
+            return sizes + " cache={tmp}/cache out={tmp}/{name}"
     if command == "python train.py experiment=depth_decoder":  # with a net of its own, which is tiny
         return " sampler.height=16 sampler.width=24 lengths=uniform" + QUICK_TRAINING + " lengths.most=3"
     if command.startswith("python train.py"):
@@ -69,7 +87,11 @@ def test_each_python_command_runs(tmp_path):
         "video.mp4": str(tmp_path / "video.mp4"),
         "weights/depthcrafter": str(write_depthcrafter(tmp_path / "weights" / "depthcrafter")),
         "weights/svd": str(write_svd(tmp_path / "weights" / "svd")),
+        "net.path=weights/sd": f"net.path={tmp_path / 'weights' / 'sd'}",
+        "root=pairs": f"root={tmp_path / 'pairs'}",
     }
+    stable_diffusion(release="2").save_pretrained(tmp_path / "weights" / "sd")
+    write_pair(tmp_path / "pairs" / "square")
     for number, command in enumerate(commands):
         stated = re.search(r" out=(\S+)", command)
         name = Path(stated[1]).name if stated else f"run{number}"
