@@ -8,7 +8,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
-from published_folders import stable_diffusion, write_depthcrafter, write_stereocrafter, write_svd
+from published_folders import write_depthcrafter, write_svd
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 
@@ -25,11 +25,8 @@ from turnaround.tasks.sharding import FullySharded, ShardedGradients
 from turnaround.types import (
     ClipSource,
     DepthBatch,
-    Inpainter,
-    InpaintNetwork,
     InpaintSource,
     InputError,
-    PartialVideo,
 )
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -166,15 +163,6 @@ def test_each_small_net_gives_velocities_of_its_latents(name):
     assert network.velocity(latents, torch.zeros(latents.shape[:2]), condition).shape == latents.shape
 
 
-@pytest.mark.parametrize("name", INPAINTERS)
-def test_each_small_inpainter_gives_velocities_of_its_latents(name):
-    network = build_value(composed("train", f"net={name}").net, "net")
-    pictures = torch.rand(1, 2, 4, 32, 48)
-    condition = network.condition(pictures, torch.zeros(1, 2, 32, 48, dtype=torch.bool))
-    latents = network.encode(pictures)
-    assert network.velocity(latents, torch.zeros(latents.shape[:2]), condition).shape == latents.shape
-
-
 def test_svd_xt_untrained_has_the_published_sizes():
     with torch.device("meta"):
         network = build_value(composed("train", "net=svd_xt_untrained").net, "net")
@@ -224,19 +212,6 @@ def test_published_nets_build_from_folders(tmp_path):
     }
 
 
-def test_published_inpainters_build_from_folders(tmp_path):
-    svd, stereocrafter = write_svd(tmp_path / "svd"), write_stereocrafter(tmp_path / "stereocrafter")
-    stable_diffusion(release="1.5").save_pretrained(tmp_path / "sd")
-    given = {
-        "sd_inpaint": (f"net.path={tmp_path / 'sd'}", "net.channels=4"),
-        "svd_inpaint": (f"net.path={svd}",),
-        "stereocrafter": (f"net.path={stereocrafter}", f"net.svd_path={svd}"),
-    }
-    networks = {name: build_value(composed("train", f"net={name}", *paths).net, "net") for name, paths in given.items()}
-    assert all(isinstance(network, InpaintNetwork) for network in networks.values())
-    assert [network.unet.in_channels for network in networks.values()] == [17, 9, 9]
-
-
 def light_decoder(*overrides: str) -> tuple[str, ...]:
     return ("net/decoder=light", *(f"net.decoder.{override}" for override in overrides))
 
@@ -273,18 +248,6 @@ def test_each_inference_serves_evaluation(name, cache):
     assert [values.shape for values in maps] == [(64, 96)] * 3
 
 
-def test_a_video_with_holes_is_filled_in_tiles_and_windows():
-    sizes = ["inference.network.tile=32", "inference.network.overlap=16", "inference.window=3", "inference.overlap=1"]
-    config = composed("eval", "net=inpaint_video_small", "inference=inpaint_video", *sizes)
-    inpainter = build_value(OmegaConf.to_container(config, resolve=True)["inference"], "inference")
-    hole = torch.zeros(4, 48, 64, dtype=torch.bool)
-    hole[:, 10:20, 20:40] = True
-    video = torch.rand(4, 3, 48, 64).masked_fill(hole[:, None], 0.0)
-    filled = inpainter.fill(PartialVideo(video=video, hole=hole), seed=0).video
-    assert torch.equal(filled.masked_fill(hole[:, None], 0.0), video)
-    assert (filled.amax(dim=1)[hole] > 0).all()
-
-
 OF_INPAINTING = ("inpaint_procedural", "stereo_pairs", "view_synthesis")
 
 
@@ -305,23 +268,6 @@ def test_each_benchmark_builds_once_its_data_have_a_place(name, cache):
         assert (source.clips if isinstance(source, ViewItems) else source).root == Path("data/of/this/set")
         with pytest.raises(InputError, match="data/of/this/set"):
             benchmark.source.ids()
-
-
-@pytest.mark.parametrize("name", OF_INPAINTING)
-def test_benchmarks_of_inpainting_bring_their_contenders(name, cache):
-    config = composed("eval", f"benchmark={name}", "logger=none", cache)
-    if OmegaConf.is_missing(config.benchmark, "root"):
-        config.benchmark.root = "data/of/this/set"
-    run = build(config)
-    assert {method.name for method in run.baselines} == {"telea", "navier_stokes", "background_stretch"}
-    assert all(isinstance(method, Inpainter) for method in (*run.methods, *run.baselines))
-    assert run.baseline in {method.name for method in run.baselines}
-    distances = {
-        metric.distance
-        for metric in (*run.benchmark.metrics, *run.benchmark.consistency_metrics)
-        if "lpips" in metric.name
-    }
-    assert distances == {run.benchmark.perceptual}
 
 
 @pytest.mark.parametrize("name", options("benchmark"))

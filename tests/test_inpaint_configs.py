@@ -13,6 +13,8 @@ from turnaround.types import InpaintBatch, Inpainter
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 EXPERIMENTS = sorted(path.stem for path in (CONFIGS / "experiment").glob("inpaint*.yaml"))
+INPAINTERS = sorted(path.stem for path in (CONFIGS / "net").glob("inpaint*.yaml"))
+OF_INPAINTING = ("inpaint_procedural", "stereo_pairs", "view_synthesis")
 SMALL = ("pixels_per_batch=3072", "crop.height=16", "crop.width=32", "logger=none")
 SMALL_VIEWS = ("sampler.worlds.height=32", "sampler.worlds.width=48")
 SMALL_WORLDS = ("sampler.height=32", "sampler.width=48", "sampler.frames=4")
@@ -71,3 +73,54 @@ def test_the_mixture_has_stereo_views_and_pictures(tmp_path):
 def test_each_inference_is_an_inpainter(name):
     config = composed("eval", "net=inpaint_small", f"inference={name}")
     assert isinstance(build_value(OmegaConf.to_container(config, resolve=True)["inference"], "inference"), Inpainter)
+
+
+@pytest.mark.parametrize("name", INPAINTERS)
+def test_each_small_inpainter_gives_velocities_of_its_latents(name):
+    network = build_value(composed("train", f"net={name}").net, "net")
+    pictures = torch.rand(1, 2, 4, 32, 48)
+    condition = network.condition(pictures, torch.zeros(1, 2, 32, 48, dtype=torch.bool))
+    latents = network.encode(pictures)
+    assert network.velocity(latents, torch.zeros(latents.shape[:2]), condition).shape == latents.shape
+
+
+def test_published_inpainters_build_from_folders(tmp_path):
+    svd, stereocrafter = write_svd(tmp_path / "svd"), write_stereocrafter(tmp_path / "stereocrafter")
+    stable_diffusion(release="1.5").save_pretrained(tmp_path / "sd")
+    given = {
+        "sd_inpaint": (f"net.path={tmp_path / 'sd'}", "net.channels=4"),
+        "svd_inpaint": (f"net.path={svd}",),
+        "stereocrafter": (f"net.path={stereocrafter}", f"net.svd_path={svd}"),
+    }
+    networks = {name: build_value(composed("train", f"net={name}", *paths).net, "net") for name, paths in given.items()}
+    assert all(isinstance(network, InpaintNetwork) for network in networks.values())
+    assert [network.unet.in_channels for network in networks.values()] == [17, 9, 9]
+
+
+def test_a_video_with_holes_is_filled_in_tiles_and_windows():
+    sizes = ["inference.network.tile=32", "inference.network.overlap=16", "inference.window=3", "inference.overlap=1"]
+    config = composed("eval", "net=inpaint_video_small", "inference=inpaint_video", *sizes)
+    inpainter = build_value(OmegaConf.to_container(config, resolve=True)["inference"], "inference")
+    hole = torch.zeros(4, 48, 64, dtype=torch.bool)
+    hole[:, 10:20, 20:40] = True
+    video = torch.rand(4, 3, 48, 64).masked_fill(hole[:, None], 0.0)
+    filled = inpainter.fill(PartialVideo(video=video, hole=hole), seed=0).video
+    assert torch.equal(filled.masked_fill(hole[:, None], 0.0), video)
+    assert (filled.amax(dim=1)[hole] > 0).all()
+
+
+@pytest.mark.parametrize("name", OF_INPAINTING)
+def test_benchmarks_of_inpainting_bring_their_contenders(name, tmp_path):
+    config = composed("eval", f"benchmark={name}", "logger=none", f"cache={tmp_path}")
+    if OmegaConf.is_missing(config.benchmark, "root"):
+        config.benchmark.root = "data/of/this/set"
+    run = build(config)
+    assert {method.name for method in run.baselines} == {"telea", "navier_stokes", "background_stretch"}
+    assert all(isinstance(method, Inpainter) for method in (*run.methods, *run.baselines))
+    assert run.baseline in {method.name for method in run.baselines}
+    distances = {
+        metric.distance
+        for metric in (*run.benchmark.metrics, *run.benchmark.consistency_metrics)
+        if "lpips" in metric.name
+    }
+    assert distances == {run.benchmark.perceptual}
