@@ -15,7 +15,7 @@ from turnaround.geometry.paths import UP
 from turnaround.geometry.se3 import rotation_about
 from turnaround.render.elements import Edges
 from turnaround.render.reprojection import Lookup, double_reprojection, warp_back
-from turnaround.types import Pinhole, View, Warped
+from turnaround.types import InputError, Pinhole, View, Warped
 
 
 class Holes(ABC):
@@ -78,12 +78,17 @@ class WarpBack(Holes):
 class RandomMasks(Holes):
     """Strokes and boxes that know nothing of the picture: what inpainters are usually trained on.
 
-    strokes, boxes: at most so many. thickness: of strokes, and sides of boxes, as a share of the width.
+    strokes, boxes: at most so many, strokes at least one. thickness: of strokes, and half the sides of boxes, as a share
+    of the width.
     """
 
     strokes: int
     boxes: int
     thickness: Sequence[float]
+
+    def __post_init__(self):
+        if self.strokes < 1:
+            raise InputError("strokes", expected="at least 1", found=str(self.strokes), fix="or choose other holes")
 
     def make(self, views, random):
         hole = free_form(views[0].depth.shape, self, random)

@@ -18,6 +18,7 @@ from turnaround.render.engine import forward_splat
 from turnaround.render.reprojection import Lookup, backward_warp
 from turnaround.types import Clip, ClipSource, InpaintBatch, InputError, Pair, Pinhole, StereoPair, View, Warped
 
+PAIRS = 2  # tells these draws from others of (seed, number, process)
 TRIES = 20  # draws before a source is refused for having no pair with a hole of the stated share
 
 
@@ -100,7 +101,7 @@ class ViewWarps:
         ids = self.clips.ids()
         clip = self.clips.clip(ids[int(random.integers(len(ids)))])
         order = random.permutation(len(clip.video)).tolist()
-        first = order[0] if self.first is None else self.first
+        first = self.first if self.first is not None else next(frame for frame in order if frame != self.second)
         second = self.second if self.second is not None else next(frame for frame in order if frame != first)
         view, there = view_of(clip, first), view_of(clip, second)
         warped = self.warp(view, there)
@@ -155,7 +156,7 @@ class PairBatches(Dataset):
 
     def __getitem__(self, place: tuple[int, int]) -> InpaintBatch:
         number, process = place
-        random = np.random.default_rng([self.seed, number, process])
+        random = np.random.default_rng([self.seed, number, process, PAIRS])
         drawn = [self._draw(random)]
         count = self.pixels_per_batch // drawn[0].hole.numel()
         drawn += [self._draw(random) for _ in range(count - 1)]

@@ -35,8 +35,9 @@ class Realism:
         if random.random() < self.free:
             hole = hole | free_form(hole.shape[-2:], self.masks, random)
         rows, columns = (int(step) for step in random.integers(-REACH, REACH + 1, 2))
-        beside, behind = (roll(values, rows, columns) for values in (pair.seen, pair.seen_inverse_depth))
-        flies = hole & ~roll(hole, rows, columns) & _chosen(hole.shape, random.uniform(0, self.flying), random)
+        beside, behind = (moved(values, rows, columns) for values in (pair.seen, pair.seen_inverse_depth))
+        there = moved(~pair.hole, rows, columns)  # nothing comes in over the edges
+        flies = hole & there & _chosen(hole.shape, random.uniform(0, self.flying), random)
         hole = hole & ~flies
         seen = torch.where(flies[:, None], beside, pair.seen).masked_fill(hole[:, None], 0.0)
         depth = torch.where(flies, behind, pair.seen_inverse_depth).masked_fill(hole, 0.0)
@@ -50,9 +51,11 @@ def grown(hole: Bool[Tensor, "*b h w"], pixels: int) -> Bool[Tensor, "*b h w"]:
     return torch.nn.functional.max_pool2d(flat, size, stride=1, padding=pixels).bool().view(hole.shape)
 
 
-def roll(values: Float[Tensor, "*b h w"] | Bool[Tensor, "*b h w"], rows: int, columns: int) -> Tensor:
-    """Moved down and to the right; what leaves at one side comes in at the other."""
-    return values.roll((rows, columns), (-2, -1))
+def moved(values: Float[Tensor, "*b h w"] | Bool[Tensor, "*b h w"], rows: int, columns: int) -> Tensor:
+    """Moved down and to the right by at most REACH pixels; 0 comes in over the edges."""
+    height, width = values.shape[-2:]
+    wide = torch.nn.functional.pad(values, (REACH, REACH, REACH, REACH))
+    return wide[..., REACH - rows :, REACH - columns :][..., :height, :width]
 
 
 def _chosen(shape: torch.Size, share: float, random: np.random.Generator) -> Bool[Tensor, "t h w"]:

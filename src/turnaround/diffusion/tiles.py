@@ -23,6 +23,7 @@ class TiledNetwork(nn.Module):
         self.network = network
         self.size_multiple, self.factor = network.size_multiple, network.factor
         self.picture_channels, self.latent_channels = network.picture_channels, network.latent_channels
+        self.color_channels = network.color_channels
         if tile < 1 or tile % self.size_multiple:
             expected, fix = f"a multiple of {self.size_multiple} pixels, which the network needs", "correct it"
             raise InputError("tile", expected=expected, found=str(tile), fix=fix)

@@ -38,4 +38,4 @@ def seen_from(
     down = torch.stack([1 - share[..., 1], share[..., 1]])
     between = 1 / ((1 / around) * down[:, None] * across[None]).sum((0, 1))
     found = torch.stack([other_depth.double()[row, column], between])
-    return pixels, inside & ((z - found).abs() <= tolerance * found).any(0)
+    return pixels, inside & (found.isfinite() & ((z - found).abs() <= tolerance * found)).any(0)

@@ -189,6 +189,7 @@ class LatentInpaintNetwork(nn.Module):
         if wrong:
             raise ValueError(f"net.unet does not fit net.codec and net.tokens (is, should be): {wrong}")
         self.picture_channels, self.latent_channels = codec.picture_channels, codec.latent_channels
+        self.color_channels = codec.color_channels
         self.factor, self.size_multiple = codec.factor, codec.factor * unet.size_multiple
 
     def enable_gradient_checkpointing(self) -> None:

@@ -13,11 +13,13 @@ from turnaround.geometry.holes import fill_from_behind
 class PictureCodec(nn.Module, ABC):
     """Encodes pictures of `picture_channels` channels: RGB, and then, where there are four, disparity.
 
-    factor: pixels per latent cell and side; height and width of what is encoded are multiples of it.
+    factor: pixels per latent cell and side; height and width of what is encoded are multiples of it. color_channels: the
+    latent channels that hold colour; those after them hold disparity.
     """
 
     picture_channels: int
     latent_channels: int
+    color_channels: int
     hole_channels: int
     factor: int
 
@@ -50,6 +52,7 @@ class PatchPictureCodec(PictureCodec):
         super().__init__()
         self.factor, self.picture_channels = factor, channels
         self.latent_channels, self.hole_channels = channels * factor**2, factor**2
+        self.color_channels = 3 * factor**2
 
     def encode(self, pictures):
         return self._patches(2 * pictures - 1)

@@ -40,6 +40,7 @@ class KlPictureCodec(PictureCodec):
         self.vae, self.chunk = vae.requires_grad_(False), chunk
         self.picture_channels = channels
         self.latent_channels = (channels - 2) * vae.config["latent_channels"]
+        self.color_channels = vae.config["latent_channels"]
         self.factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
 
     def encode(self, pictures):
@@ -84,7 +85,7 @@ class TemporalVaePictureCodec(PictureCodec):
     def __init__(self, *, vae: AutoencoderKLTemporalDecoder, chunk: int, context: int):
         super().__init__()
         self.vae, self.chunk, self.context = vae.requires_grad_(False), chunk, context
-        self.latent_channels = vae.config["latent_channels"]
+        self.latent_channels = self.color_channels = vae.config["latent_channels"]
         self.factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
 
     def encode(self, pictures):

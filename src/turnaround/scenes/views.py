@@ -31,7 +31,7 @@ class ViewSampler:
     worlds: draws what stands still to be seen; its first camera is view 0. eyes: least and most metres between the
     eyes. orbits: how many steps. degrees: least and most of a step, drawn evenly in their logarithm; either way round.
     tilt: most degrees up or down. The pivot lies on the first view's axis, near what the middle of it shows. A step
-    into a wall or a body is halved until it is clear.
+    into a wall or a body is halved until it is clear, or less than half a degree.
     """
 
     worlds: WorldSampler

@@ -66,13 +66,13 @@ class Inpainting(Task):
         self._media = {}
 
     def validation_step(self, clip: Clip, batch_idx: int) -> None:
-        """Logs the PSNR over the holes of the other views, and keeps the first clip's picture: seen, filled, truth."""
+        """Logs the PSNR over all that the warp to each other view leaves open, cracks included, and keeps the first clip's picture: seen, filled, truth."""
         partial = views_from_first(clip, self.edges)
         filled = self.inpainter().fill(partial, seed=self.seed)
         for found, truth, hole in zip(filled.video, clip.video[1:], partial.hole, strict=True):
             if hole.any():
                 error = ((found - truth)[:, hole] ** 2).mean().clamp(min=1e-10)
-                self.log("validation/hole_psnr", -10 * error.log10(), batch_size=1, prog_bar=True)
+                self.log("validation/open_psnr", -10 * error.log10(), batch_size=1, prog_bar=True)
         if batch_idx == 0:
             self._media = {"filled": hcat([partial.video, filled.video, clip.video[1:].cpu()], gap=2)}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
@@ -64,7 +64,8 @@ class SingleStepInpaint:
 class InpaintDiffusion:
     """Velocity prediction at random noise levels, on the whole latent, with extra weight where holes are.
 
-    hole: weight of the cells of holes; the others count 1. ring: weight of the pixel error of what is decoded from the
+    hole: weight of the cells of holes; the others count 1. Cells of which the truth is not wholly known do not count: of
+    colour, or of depth in the channels that hold it. ring: weight of the pixel error of what is decoded from the
     predicted clean latents, on the known border of holes and in them (`regions`); 0: nothing is decoded.
     """
 
@@ -75,15 +76,18 @@ class InpaintDiffusion:
     regions: Regions
 
     def losses(self, network, batch, generator):
-        seen, target, _ = pictures_of_batch(network, batch)
+        seen, target, known_depth = pictures_of_batch(network, batch)
         clean = network.encode(target)
         sigma = self.noise.sample(clean.shape[0], clean.shape[1], generator).to(clean)
         noise = torch.randn(clean.shape, generator=generator).to(clean)
         noisy = clean + spread(sigma) * noise
         predicted = predict_velocity(network, noisy, sigma, network.condition(seen, batch.hole))
-        weights = self._cells(batch, network.factor)
         error = (predicted - velocity_target(clean, noise, sigma)) ** 2
-        terms = {"velocity": weighted_mean(error, weights)}
+        color, disparity = error[:, :, : network.color_channels], error[:, :, network.color_channels :]
+        terms = {"velocity": weighted_mean(color, self._cells(batch.hole, batch.valid, network.factor))}
+        if network.picture_channels > 3:
+            cells = self._cells(batch.hole, known_depth > 0, network.factor)
+            terms["depth"] = weighted_mean(disparity, cells)
         if self.ring:
             scaling = Preconditioning.at(sigma)
             found = network.decode(spread(scaling.c_skip) * noisy + spread(scaling.c_out) * predicted)
@@ -91,10 +95,12 @@ class InpaintDiffusion:
             terms["ring"] = self.ring * absolute_error(found[:, :, :3], target[:, :, :3], near)
         return terms
 
-    def _cells(self, batch: InpaintBatch, factor: int) -> Float[Tensor, "b t y x"]:
-        """More for cells with more of a hole; nothing where any pixel of the target is not true."""
-        share = avg_pool2d(batch.hole.float(), factor)
-        true = avg_pool2d(batch.valid.float(), factor) == 1
+    def _cells(
+        self, hole: Bool[Tensor, "b t h w"], known: Bool[Tensor, "b t h w"], factor: int
+    ) -> Float[Tensor, "b t y x"]:
+        """More for cells with more of a hole; nothing where any pixel of the target is not known."""
+        share = avg_pool2d(hole.float(), factor)
+        true = avg_pool2d(known.float(), factor) == 1
         return (1 + (self.hole - 1) * share) * true
 
 

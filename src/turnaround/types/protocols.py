@@ -139,6 +139,7 @@ class InpaintNetwork(VelocityNetwork, Protocol):
     factor: int  # pixels per latent cell and side
     picture_channels: int
     latent_channels: int
+    color_channels: int  # of the latent channels, the first, which hold colour; the others hold disparity
     weights: Sequence[WeightsNotice]  # whose they are, where they were published
 
     def condition(self, seen: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b t h w"]) -> Condition:
