@@ -15,14 +15,16 @@ from turnaround.datasets.stereo_matching import matched_points
 from turnaround.geometry.triangulate import triangulate
 from turnaround.types import Clip, ClipSource, DepthKind, DepthVideo, InputError, Pinhole
 
+NEAR = 1.3  # wide enough for what estimates get wrong, and narrow enough to leave wrong matches out
+
 
 class FittedScale:
     """Clips whose depth is multiplied by one number each, so that it fits their cameras: a `ClipSource`.
 
-    Points that SIFT finds in frame 0 and in another frame are triangulated; the number is the median, over all of them
-    and all frames, of that depth over the clip's. Counted are points that both cameras see within `most_error` pixels of
-    the triangulated one, under an angle of at least `least_degrees`. Scales are kept below `cache`, named after frames,
-    depth and cameras.
+    Points that SIFT finds in frame 0 and in another frame are triangulated; the number is the middle, over all of them
+    and all frames, of that depth over the clip's. Counted are points that both cameras see within `most_error` pixels
+    of the triangulated one, under an angle of at least `least_degrees`. What was found is kept below `cache`, named
+    after frames, depth and cameras.
 
     Clips with fewer than `least_matches` such points are dropped when they are drawn: the camera hardly moves, or what
     it sees does.
@@ -49,7 +51,7 @@ class FittedScale:
             if len(ratios) < self.least_matches:
                 expected = f"{self.least_matches} points that its cameras agree on"
                 raise InputError(f"clip {id}", expected=expected, found=str(len(ratios)), fix="remove it")
-            scale = float(ratios.median())
+            scale = middle(ratios)
         return replace(
             clip,
             depth=DepthVideo(values=depth * scale, kind=DepthKind.METRIC),
@@ -70,6 +72,15 @@ class FittedScale:
             counted &= (points.depth > 0) & (given > 0)
             found.append(points.depth[counted] / given[counted])
         return torch.cat(found)
+
+
+def middle(ratios: Float[Tensor, "n"]) -> float:
+    """The median of the ratios within a factor of NEAR from the median of all.
+
+    Points that are matched wrongly along a ray mostly come too near, so they move a median, too.
+    """
+    median = ratios.median()
+    return float(ratios[(ratios > median / NEAR) & (ratios < median * NEAR)].median())
 
 
 def _geometry(clip: Clip) -> tuple[Float[Tensor, "t h w"], Pinhole]:

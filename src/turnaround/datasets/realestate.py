@@ -47,9 +47,7 @@ class RealEstate:
     def __init__(self, *, root: str, height: int, width: int, frames: int, stride: int, cache: str):
         if frames < 2 or stride < 1:
             found = f"frames {frames}, stride {stride}"
-            raise InputError(
-                "frames", expected="frames >= 2, stride >= 1", found=found, fix="correct the data's config"
-            )
+            raise InputError("frames", expected="frames >= 2, stride >= 1", found=found, fix="correct them")
         require_bounded("frames", frames, height, width)
         self.root, self.cache, self.cover = Path(root), Path(cache), Cover(height=height, width=width)
         self.selection = slice(0, frames * stride, stride)

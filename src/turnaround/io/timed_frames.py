@@ -5,7 +5,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import torch
 from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 from jaxtyping import Float
