@@ -79,8 +79,9 @@ class EstimatedDepth:
 
     @cached_property
     def _fingerprint(self) -> str:
-        known = isinstance(self.estimator, ResumableDepthEstimator)
-        return self.estimator.fingerprint() if known else self.estimator.name
+        if isinstance(self.estimator, ResumableDepthEstimator):
+            return self.estimator.fingerprint()
+        return self.estimator.name
 
 
 def between(depth: DepthVideo, near: float, far: float) -> Float[Tensor, "t h w"]:
