@@ -21,13 +21,13 @@ NEAR = 1.3  # wide enough for what estimates get wrong, and narrow enough to lea
 class FittedScale:
     """Clips whose depth is multiplied by one number each, so that it fits their cameras: a `ClipSource`.
 
-    Points that SIFT finds in frame 0 and in another frame are triangulated; the number is the middle, over all of them
-    and all frames, of that depth over the clip's. Counted are points that both cameras see within `most_error` pixels
-    of the triangulated one, under an angle of at least `least_degrees`. What was found is kept below `cache`, named
-    after frames, depth and cameras.
+    Points that SIFT finds in frame 0 and in another frame are triangulated, and their depth is divided by the clip's.
+    The number is the median over the points of all frames, once those that disagree are left out (`agreeing`). Counted
+    are points that both cameras see within `most_error` pixels of the triangulated one, under an angle of at least
+    `least_degrees`. Ratios are kept below `cache`, named after frames, depth and cameras.
 
-    Clips with fewer than `least_matches` such points are dropped when they are drawn: the camera hardly moves, or what
-    it sees does.
+    Clips with fewer than `least_matches` points that agree are dropped when they are drawn: the camera hardly moves,
+    what it sees does, or its depth is wrong by more than a factor.
     """
 
     def __init__(self, *, clips: ClipSource, least_matches: int, most_error: float, least_degrees: float, cache: str):
@@ -48,14 +48,16 @@ class FittedScale:
             named = digest(clip.video, depth, cameras.world_from_cam, cameras.intrinsics)
             decides = [named, repr((self.most_error, self.least_degrees))]
             ratios = kept(self.cache, decides, lambda: {"ratios": self._ratios(clip.video, depth, cameras)})["ratios"]
-            if len(ratios) < self.least_matches:
-                expected = f"{self.least_matches} points that its cameras agree on"
-                raise InputError(f"clip {id}", expected=expected, found=str(len(ratios)), fix="remove it")
-            scale = middle(ratios)
+            agreed = agreeing(ratios)
+            if len(agreed) < self.least_matches:
+                expected = f"{self.least_matches} points whose depth agrees up to one factor"
+                found = f"{len(agreed)} of {len(ratios)}"
+                raise InputError(f"clip {id}", expected=expected, found=found, fix="remove it")
+            scale = float(agreed.median())
         return replace(
             clip,
             depth=DepthVideo(values=depth * scale, kind=DepthKind.METRIC),
-            sources={**clip.sources, "scale": f"{scale:.4g}, of {len(ratios)} points"},
+            sources={**clip.sources, "scale": f"{scale:.4g}, of {len(agreed)} points"},
         )
 
     def _ratios(
@@ -74,13 +76,13 @@ class FittedScale:
         return torch.cat(found)
 
 
-def middle(ratios: Float[Tensor, "n"]) -> float:
-    """The median of the ratios within a factor of NEAR from the median of all.
+def agreeing(ratios: Float[Tensor, "n"]) -> Float[Tensor, "m"]:
+    """Those within a factor of NEAR from their median.
 
-    Points that are matched wrongly along a ray mostly come too near, so they move a median, too.
+    Points that are matched wrongly along a ray mostly come too near, so that they would move the median, too.
     """
-    median = ratios.median()
-    return float(ratios[(ratios > median / NEAR) & (ratios < median * NEAR)].median())
+    median = ratios.median() if len(ratios) else torch.nan
+    return ratios[(ratios > median / NEAR) & (ratios < median * NEAR)]
 
 
 def _geometry(clip: Clip) -> tuple[Float[Tensor, "t h w"], Pinhole]:
