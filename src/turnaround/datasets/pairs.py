@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from turnaround.datasets.drops import drawn
 from turnaround.datasets.holes import Holes
 from turnaround.datasets.realism import Realism
 from turnaround.geometry.stereo import view_of_disparity
@@ -76,8 +77,7 @@ class StereoWarps:
     edges: Edges
 
     def draw(self, random):
-        ids = self.pairs.ids()
-        pair = self.pairs.pair(ids[int(random.integers(len(ids)))])
+        pair = drawn(self.pairs.ids(), self.pairs.pair, random)
         view, right = view_of_disparity(pair.left, pair.disparity)
         warped = forward_splat(view, right, edges=self.edges)
         width = pair.disparity.shape[1]
@@ -98,8 +98,7 @@ class ViewWarps:
     second: int | None
 
     def draw(self, random):
-        ids = self.clips.ids()
-        clip = self.clips.clip(ids[int(random.integers(len(ids)))])
+        clip = drawn(self.clips.ids(), self.clips.clip, random)
         order = random.permutation(len(clip.video)).tolist()
         first = self.first if self.first is not None else next(frame for frame in order if frame != self.second)
         second = self.second if self.second is not None else next(frame for frame in order if frame != first)
@@ -120,8 +119,7 @@ class HoledPictures:
     frames: int
 
     def draw(self, random):
-        ids = self.clips.ids()
-        clip = self.clips.clip(ids[int(random.integers(len(ids)))])
+        clip = drawn(self.clips.ids(), self.clips.clip, random)
         start = int(random.integers(len(clip.video) - self.frames + 1))
         views = [view_of(clip, start + index) for index in range(self.frames)]
         warped = self.holes.make(views, random)

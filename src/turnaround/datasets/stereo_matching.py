@@ -6,18 +6,30 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from turnaround.types import InputError
+
+METHOD = "OpenCV SGBM, HH, block 5, left-right check"  # what `estimated_disparity` is, for whoever names sources
+ENOUGH = 16  # matched points, to tell how two pictures lie to each other
 FEATURES, LONGEST = 2000, 1000  # points per picture, and its longer side in pixels when they are looked for
 DISTINCT = 0.8  # a match is clearer than the next best by this factor (Lowe, IJCV 2004)
 BLOCK, STEP = 5, 16  # SGBM's window, and what its range is a multiple of
 
 
 def matched_offsets(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "n 2"]:
-    """Position in the left picture minus that in the right, (x, y) in pixels, of points found in both by SIFT."""
+    """Position in the left picture minus that in the right, (x, y) in pixels, of `matched_points`."""
+    places = matched_points(left, right)
+    return places[0] - places[1]
+
+
+def matched_points(
+    left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]
+) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n 2"]]:
+    """Where in either picture, (x, y) in pixels, points stand that were found in both by SIFT."""
     scale = min(1.0, LONGEST / max(left.shape[1:]))
     sift = cv2.SIFT.create(nfeatures=FEATURES)
     found = [sift.detectAndCompute(_grey(picture, scale), None) for picture in (left, right)]
     if any(descriptors is None or len(descriptors) < 2 for _, descriptors in found):
-        return torch.zeros(0, 2)
+        return torch.zeros(0, 2), torch.zeros(0, 2)
     places = [torch.from_numpy(cv2.KeyPoint.convert(points)).reshape(-1, 2) for points, _ in found]
     first, second = (torch.from_numpy(descriptors) for _, descriptors in found)
     distance = torch.cdist(first, second)
@@ -25,7 +37,30 @@ def matched_offsets(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"])
     best = nearest.indices[:, 0]
     mutual = distance.argmin(dim=0)[best] == torch.arange(len(best))
     kept = mutual & (nearest.values[:, 0] < DISTINCT * nearest.values[:, 1])
-    return (places[0][kept] - places[1][best[kept]]) / scale
+    # OpenCV counts pixel centres in whole numbers
+    return (places[0][kept] + 0.5) / scale, (places[1][best[kept]] + 0.5) / scale
+
+
+def require_rectified(
+    subject: object, left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"], *, most_vertical: float
+) -> None:
+    """InputError where matched points say that a pair is not rectified, or that its eyes are swapped.
+
+    The median of their vertical offsets, without sign, is at most `most_vertical` pixels, that of the horizontal ones
+    at least minus this. Where there are too few points nothing can be told.
+    """
+    offsets = matched_offsets(left, right)
+    if len(offsets) < ENOUGH:
+        return
+    vertical, horizontal = float(offsets[:, 1].abs().median()), float(offsets[:, 0].median())
+    if vertical > most_vertical:
+        expected = f"a rectified pair, with vertical offsets of at most {most_vertical:g} px"
+        found = f"a median of {vertical:.1f} px over {len(offsets)} matched points"
+        raise InputError(subject, expected=expected, found=found, fix="rectify it")
+    if horizontal < -most_vertical:
+        expected = "points further left in the right picture"
+        found = f"a median of {-horizontal:.1f} px further right over {len(offsets)} matched points"
+        raise InputError(subject, expected=expected, found=found, fix="swap the eyes")
 
 
 def estimated_disparity(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "h w"]:

@@ -1,14 +1,16 @@
 """Rectified stereo pairs on disk, and the holes that the right eye has in what the left one sees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import torch
+from jaxtyping import Float
 from rich.console import Console
+from torch import Tensor
 
 from turnaround.datasets.depth_benchmarks import provenance
-from turnaround.datasets.stereo_matching import estimated_disparity, matched_offsets
+from turnaround.datasets.stereo_matching import METHOD, estimated_disparity, require_rectified
 from turnaround.geometry.stereo import hidden_from_left, view_of_disparity
 from turnaround.io.disparity import read_disparity
 from turnaround.io.image import has_alpha, read_image
@@ -17,7 +19,7 @@ from turnaround.render.engine import forward_splat
 from turnaround.types import InpaintItem, InputError, PartialVideo, StereoPair
 
 LEFT, RIGHT, LEFT_DISPARITY, RIGHT_DISPARITY = "left.png", "right.png", "disparity_left.npy", "disparity_right.npy"
-ENOUGH = 16  # matched points, to tell how two pictures lie to each other
+Estimate = Callable[[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]], Float[Tensor, "h w"]]  # of left and right
 
 
 class StereoPairs:
@@ -53,27 +55,7 @@ class StereoPairs:
         return self._item(*self._read(id))
 
     def _read(self, id: str) -> tuple[StereoPair, dict[str, str]]:
-        """The pair, and where each part of it came from."""
-        folder = self.root / id
-        paths = [folder / name for name in (LEFT, RIGHT, LEFT_DISPARITY, RIGHT_DISPARITY)]
-        there = [path for path in paths if path.exists() or path in paths[:2]]
-        left, right = (read_image(path) for path in paths[:2])
-        if left.shape != right.shape:
-            expected, found = (f"{size[2]} x {size[1]}" for size in (left.shape, right.shape))
-            fix = "crop or scale both alike"
-            raise InputError(paths[1], expected=f"{expected}, as {LEFT}", found=found, fix=fix)
-        size = {"height": left.shape[1], "width": left.shape[2]}
-        given = {path: read_disparity(path, **size) for path in there[2:]}
-        sources = {"left": LEFT, "right": RIGHT, "disparity": LEFT_DISPARITY} | provenance(self.root, there).sources
-        sources |= {path.stem: f"{path.name}, alpha dropped" for path in paths[:2] if has_alpha(path)}
-        if paths[2] not in given:
-            given[paths[2]] = estimated_disparity(left, right)
-            sources["disparity"] = "estimated (OpenCV SGBM, HH, block 5, left-right check)"
-        disparity, right_disparity = given[paths[2]], given.get(paths[3])
-        if right_disparity is not None:
-            sources["right_disparity"] = RIGHT_DISPARITY
-        pair = StereoPair(id=id, left=left, right=right, disparity=disparity, right_disparity=right_disparity)
-        return pair, sources
+        return read_pair(self.root, id, estimated_disparity)
 
     def _item(self, pair: StereoPair, sources: Mapping[str, str]) -> InpaintItem:
         view, right = view_of_disparity(pair.left, pair.disparity)
@@ -100,15 +82,11 @@ class StereoPairs:
 
     @cached_property
     def _sorted(self) -> tuple[list[str], dict[str, str]]:
-        inside = sorted(self.root.iterdir()) if self.root.is_dir() else []
-        there = [path.name for path in inside if path.is_dir() and not path.name.startswith(".")]
-        if not there:
-            expected = f"one folder per pair, with {LEFT} and {RIGHT}"
-            raise InputError(self.root, expected=expected, found="none", fix="correct the root")
+        there = pair_folders(self.root)
         dropped: dict[str, str] = {}
         for id in there:
             pair, sources = self._read(id)
-            self._require_rectified(pair)
+            require_rectified(self.root / id, pair.left, pair.right, most_vertical=self.most_vertical)
             item = self._item(pair, sources)
             scored = int((item.hole & item.counted).sum())
             if scored == 0:
@@ -124,16 +102,36 @@ class StereoPairs:
             raise InputError(self.root, expected="pairs with holes", found=found, fix="give other pairs")
         return kept, dropped
 
-    def _require_rectified(self, pair: StereoPair) -> None:
-        subject, offsets = self.root / pair.id, matched_offsets(pair.left, pair.right)
-        if len(offsets) < ENOUGH:
-            return
-        vertical, horizontal = float(offsets[:, 1].abs().median()), float(offsets[:, 0].median())
-        if vertical > self.most_vertical:
-            expected = f"a rectified pair, with vertical offsets of at most {self.most_vertical:g} px"
-            found = f"a median of {vertical:.1f} px over {len(offsets)} matched points"
-            raise InputError(subject, expected=expected, found=found, fix="rectify it")
-        if horizontal < -self.most_vertical:
-            expected = "points further left in the right picture"
-            found = f"a median of {-horizontal:.1f} px further right over {len(offsets)} matched points"
-            raise InputError(subject, expected=expected, found=found, fix=f"swap {LEFT} and {RIGHT}")
+
+def pair_folders(root: Path) -> list[str]:
+    """Names of the folders below the root, sorted. InputError: none."""
+    inside = sorted(root.iterdir()) if root.is_dir() else []
+    there = [path.name for path in inside if path.is_dir() and not path.name.startswith(".")]
+    if not there:
+        expected = f"one folder per pair, with {LEFT} and {RIGHT}"
+        raise InputError(root, expected=expected, found="none", fix="correct the root")
+    return there
+
+
+def read_pair(root: Path, id: str, estimate: Estimate) -> tuple[StereoPair, dict[str, str]]:
+    """The pair, and where each part of it came from. estimate: gives a disparity that is missing."""
+    folder = root / id
+    paths = [folder / name for name in (LEFT, RIGHT, LEFT_DISPARITY, RIGHT_DISPARITY)]
+    there = [path for path in paths if path.exists() or path in paths[:2]]
+    left, right = (read_image(path) for path in paths[:2])
+    if left.shape != right.shape:
+        expected, found = (f"{size[2]} x {size[1]}" for size in (left.shape, right.shape))
+        fix = "crop or scale both alike"
+        raise InputError(paths[1], expected=f"{expected}, as {LEFT}", found=found, fix=fix)
+    size = {"height": left.shape[1], "width": left.shape[2]}
+    given = {path: read_disparity(path, **size) for path in there[2:]}
+    sources = {"left": LEFT, "right": RIGHT, "disparity": LEFT_DISPARITY} | provenance(root, there).sources
+    sources |= {path.stem: f"{path.name}, alpha dropped" for path in paths[:2] if has_alpha(path)}
+    if paths[2] not in given:
+        given[paths[2]] = estimate(left, right)
+        sources["disparity"] = f"estimated ({METHOD})"
+    disparity, right_disparity = given[paths[2]], given.get(paths[3])
+    if right_disparity is not None:
+        sources["right_disparity"] = RIGHT_DISPARITY
+    pair = StereoPair(id=id, left=left, right=right, disparity=disparity, right_disparity=right_disparity)
+    return pair, sources

@@ -161,7 +161,7 @@ class _VideoFrames(FrameSource):
             yield image
             reached += 1
         if reached < (self.frames or 0):
-            raise _damaged(self.path, f"{reached} frames of the {self.frames} it states")
+            raise damaged(self.path, f"{reached} frames of the {self.frames} it states")
 
 
 def _image_frames(path: Path, files: tuple[Path, ...]) -> FrameSource:
@@ -175,7 +175,7 @@ def _video_frames(path: Path) -> FrameSource:
     first = next(_decoded(path), None)
     if first is None:
         raise InputError(path, expected="a video with frames", found="zero frames", fix="record or convert it again")
-    with _opened(path) as (_, stream):
+    with opened_video(path) as (_, stream):
         _require_whole(path, stream)
         return _VideoFrames(
             path=path,
@@ -189,23 +189,23 @@ def _video_frames(path: Path) -> FrameSource:
 def _decoded(path: Path) -> Iterator[Float[Tensor, "3 h w"]]:
     """Every frame, or an error at the first sign of damage (FFmpeg alone would conceal it and go on)."""
     reached, reformatter = 0, VideoReformatter()
-    with _opened(path) as (container, stream):
+    with opened_video(path) as (container, stream):
         stream.thread_type = "AUTO"
         try:
             for packet in container.demux(stream):
                 if packet.is_corrupt:
-                    raise _damaged(path, f"an incomplete packet after {reached} frames")
+                    raise damaged(path, f"an incomplete packet after {reached} frames")
                 for frame in packet.decode():
                     if frame.is_corrupt:
-                        raise _damaged(path, f"a damaged frame after {reached} frames")
-                    yield _upright_rgb(frame, reformatter)
+                        raise damaged(path, f"a damaged frame after {reached} frames")
+                    yield upright_rgb(frame, reformatter)
                     reached += 1
         except FFmpegError as error:
-            raise _damaged(path, f"{str(error.strerror).lower()} after {reached} frames") from error
+            raise damaged(path, f"{str(error.strerror).lower()} after {reached} frames") from error
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The container and its first video stream that is no cover picture; never touches the network."""
     fix = "give a video, an image or a folder of images"
     try:
@@ -245,9 +245,9 @@ def _require_whole(path: Path, stream: VideoStream) -> None:
     if len(entries) == stream.frames:
         cut = next((index for index, entry in enumerate(entries) if entry.pos + entry.size > size), None)
         if cut is not None:
-            raise _damaged(path, f"the end of the file after {cut} frames of the {stream.frames} it states")
+            raise damaged(path, f"the end of the file after {cut} frames of the {stream.frames} it states")
     if (stated := _stated_bytes(path)) > size:
-        raise _damaged(path, f"{size} bytes of the {stated} it states")
+        raise damaged(path, f"{size} bytes of the {stated} it states")
 
 
 def _stated_bytes(path: Path) -> int:
@@ -269,7 +269,7 @@ def _stated_bytes(path: Path) -> int:
         return end
 
 
-def _upright_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Float[Tensor, "3 h w"]:
+def upright_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Float[Tensor, "3 h w"]:
     pixels = reformatter.reformat(frame, format="rgb24").to_ndarray()
     upright = np.rot90(pixels, round(frame.rotation / 90)).transpose(2, 0, 1)  # both count counter-clockwise
     return torch.from_numpy(np.ascontiguousarray(upright)).float() / 255
@@ -285,7 +285,7 @@ def _require_size(subject: object, image: Float[Tensor, "3 h w"], height: int, w
         )
 
 
-def _damaged(path: Path, found: str) -> InputError:
+def damaged(path: Path, found: str) -> InputError:
     return InputError(path, expected="a whole video", found=found, fix="copy or convert it again")
 
 

@@ -1,0 +1,163 @@
+"""RealEstate10K's layout: text files of cameras, and the videos they belong to."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from turnaround.datasets.benchmark_files import read_text, require_bounded
+from turnaround.datasets.cover import Cover
+from turnaround.datasets.drops import Drops
+from turnaround.datasets.kept import file_digest, kept
+from turnaround.geometry.se3 import invert
+from turnaround.io.existing import existing_file, inside
+from turnaround.io.timed_frames import frames_at
+from turnaround.io.video import open_frames
+from turnaround.types import Clip, InputError, Pinhole
+
+CAMERAS, VIDEOS = "cameras", "videos"
+NUMBERS, MAX_LINES = 19, 10**5
+ROUNDED = 1e-3  # how far a rotation of a few stored digits may be from one
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimedCameras:
+    """seconds: in the video's own time, rising. intrinsics: fx, fy, cx, cy over the picture's width and height."""
+
+    seconds: Float[Tensor, "t"]
+    intrinsics: Float[Tensor, "t 4"]
+    world_from_cam: Float[Tensor, "t 4 4"]
+
+
+class RealEstate:
+    """ROOT/cameras/<id>.txt and ROOT/videos/<id>.mp4: a `ClipSource` with cameras and without depth.
+
+    Of the times of a file the first `frames`, `stride` apart, are used, fewer where it ends; those at which the video
+    has no frame (`io.timed_frames`) are left out, and `sources` says how many. Pictures are brought to height x width
+    (`Cover`), and kept so below `cache`. The unit of length is each file's own; nothing says that it is a metre.
+
+    Clips with a bad or missing file, or with fewer than two frames, are dropped when they are drawn.
+    """
+
+    def __init__(self, *, root: str, height: int, width: int, frames: int, stride: int, cache: str):
+        if frames < 2 or stride < 1:
+            found = f"frames {frames}, stride {stride}"
+            raise InputError("frames", expected="frames >= 2, stride >= 1", found=found, fix="correct them")
+        require_bounded("frames", frames, height, width)
+        self.root, self.cache, self.cover = Path(root), Path(cache), Cover(height=height, width=width)
+        self.selection = slice(0, frames * stride, stride)
+        self.drops = Drops("clips with cameras")
+
+    def ids(self) -> Sequence[str]:
+        """InputError: none."""
+        return self._names
+
+    def clip(self, id: str) -> Clip:
+        """DroppedError: it cannot serve."""
+        with self.drops.named(id):
+            listing, path = (
+                inside(self.root / folder, f"{id}{suffix}", listed_in=f"clip {id}")
+                for folder, suffix in ((CAMERAS, ".txt"), (VIDEOS, ".mp4"))
+            )
+            timed = read_timed_cameras(listing)
+            existing_file(path, expected="the video of these cameras")
+            seconds = timed.seconds[self.selection]
+            decides = [
+                *(file_digest(file, expected="a clip") for file in (listing, path)),
+                repr((self.cover, self.selection)),
+            ]
+            found = kept(self.cache, decides, lambda: self._pictures(path, seconds))
+            places = found["places"]
+            if len(places) < 2:
+                expected = "two frames at the times of its cameras, or more"
+                raise InputError(path, expected=expected, found=str(len(places)), fix="give the video of that clip")
+        chosen = range(len(timed.seconds))[self.selection]
+        numbers = torch.tensor([chosen[int(place)] for place in places])
+        height, width = (int(side) for side in found["size"])
+        absent = len(seconds) - len(places)
+        return Clip(
+            id=id,
+            video=found["video"].float() / 255,
+            cameras=Pinhole(
+                world_from_cam=timed.world_from_cam[numbers].float(),
+                intrinsics=self.cover.intrinsics(path, timed.intrinsics[numbers], height, width).float(),
+                height=self.cover.height,
+                width=self.cover.width,
+            ),
+            sources={
+                "video": f"{VIDEOS}/{id}.mp4, without {absent} of {len(seconds)} times",
+                "cameras": f"{CAMERAS}/{id}.txt, in units of their own",
+            },
+        )
+
+    def _pictures(self, path: Path, seconds: Float[Tensor, "n"]) -> dict[str, Tensor]:
+        """Bytes of the frames, which of the times they are of, and the size they had."""
+        source = open_frames(path)
+        cut = [(number, self.cover.cut(path, frame)) for number, frame in frames_at(path, seconds)]
+        video = torch.stack([frame for _, frame in cut]) if cut else torch.zeros(0, 3, 1, 1)
+        return {
+            "video": (video * 255).round().to(torch.uint8),
+            "places": torch.tensor([number for number, _ in cut], dtype=torch.int64),
+            "size": torch.tensor([source.height, source.width]),
+        }
+
+    @cached_property
+    def _names(self) -> list[str]:
+        names = sorted(path.stem for path in (self.root / CAMERAS).glob("[!.]*.txt"))
+        if not names:
+            expected = f"files {CAMERAS}/ID.txt, with {VIDEOS}/ID.mp4"
+            raise InputError(self.root, expected=expected, found="none", fix="correct the root")
+        return names
+
+
+def read_timed_cameras(path: Path) -> TimedCameras:
+    """A URL, then one camera a line: microseconds, fx, fy, cx, cy over width and height, two zeros, and the rows of the
+    3 x 4 camera-from-world matrix with OpenCV's axes.
+
+    InputError names the line: another count of numbers, one that is not finite, times that do not rise, a focal length
+    that is not above 0, lens distortion, a matrix that is no rigid motion.
+    """
+    lines = read_text(path, expected="a camera file of RealEstate10K").splitlines()
+    if not 2 <= len(lines) <= MAX_LINES:
+        raise _refusal(path, f"a URL and 1 to {MAX_LINES - 1} cameras", f"{len(lines)} lines")
+    rows: list[list[float]] = []
+    for number, line in enumerate(lines[1:], start=2):
+        rows.append(_row(f"{path}, line {number}", line, rows[-1][0] if rows else -1.0))
+    values = torch.tensor(rows, dtype=torch.float64)
+    cam_from_world = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)
+    cam_from_world[:, :3] = values[:, 7:].view(-1, 3, 4)
+    rotation = cam_from_world[:, :3, :3]
+    apart = (rotation @ rotation.transpose(1, 2) - torch.eye(3)).abs().flatten(1).amax(1)
+    bad = ((apart > ROUNDED) | (torch.linalg.det(rotation) < 0)).nonzero().flatten()
+    if len(bad):
+        first = int(bad[0])
+        raise _refusal(f"{path}, line {first + 2}", "a rotation and a translation", f"{apart[first]:.2g} away from one")
+    return TimedCameras(seconds=values[:, 0] / 1e6, intrinsics=values[:, 1:5], world_from_cam=invert(cam_from_world))
+
+
+def _row(subject: str, line: str, before: float) -> list[float]:
+    words = line.split()
+    try:
+        row = [float(word) for word in words]
+    except ValueError as error:
+        raise _refusal(subject, f"{NUMBERS} numbers", str(error)) from error
+    if len(row) != NUMBERS:
+        raise _refusal(subject, f"{NUMBERS} numbers", str(len(row)))
+    if not all(math.isfinite(value) and abs(value) < 1e12 for value in row):
+        raise _refusal(subject, "finite numbers", next(w for w in words if not abs(float(w)) < 1e12))
+    if not (row[0].is_integer() and row[0] > before):
+        raise _refusal(subject, "whole microseconds that rise from line to line", words[0])
+    if min(row[1:3]) <= 0:
+        raise _refusal(subject, "focal lengths above 0", f"{row[1]:g} and {row[2]:g}")
+    if row[5] != 0 or row[6] != 0:
+        raise _refusal(subject, "a lens without distortion, two zeros", f"{row[5]:g} and {row[6]:g}")
+    return row
+
+
+def _refusal(subject: object, expected: str, found: str) -> InputError:
+    return InputError(subject, expected=expected, found=found, fix="copy the file again, or remove it")
