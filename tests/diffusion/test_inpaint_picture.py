@@ -9,13 +9,14 @@ from turnaround.diffusion.inpaint import (
     batch_disparity,
     crop_around,
     disparity_scale,
+    inverse_of,
     scaled_camera,
     shrunk,
     take_back_offset,
 )
 from turnaround.diffusion.sample import EulerSampler, SingleStepSampler, WindowStart
 from turnaround.diffusion.schedule import KarrasLevels
-from turnaround.types import Inpainter, InputError
+from turnaround.types import Inpainter, InputError, PartialVideo
 
 ONE_STEP = SingleStepSampler(sigma=SINGLE_STEP)
 NOISY = EulerSampler(
@@ -66,6 +67,29 @@ def test_noise_decides_by_seed():
     assert not torch.equal(first.video, fill(partial, seed=1).video)
     unplaced = replace(partial, cameras=None)
     assert not torch.equal(first.video, fill(unplaced, seed=0).video)  # noise of places in the frame instead
+
+
+def test_networks_without_depth_place_their_noise_in_the_scene_too():
+    one = partial_video(frames=1)
+    twice = PartialVideo(
+        video=one.video.repeat(2, 1, 1, 1),
+        hole=one.hole.repeat(2, 1, 1),
+        depth=one.depth.repeat(2, 1, 1),
+        cameras=camera(24, 40, 2),
+    )
+    fill = inpainter(randomise_output(small_network(channels=3)), sampler=NOISY).fill
+    placed, unplaced = fill(twice, seed=0).video, fill(replace(twice, depth=None), seed=0).video
+    assert torch.equal(placed[0], placed[1])  # frames that show the same places have the same noise
+    assert not torch.equal(unplaced[0], unplaced[1])
+
+
+def test_unknown_depth_of_known_pixels_is_that_around_them():
+    partial = partial_video(frames=1)
+    depth = partial.depth.clone()
+    depth[0, :, :5] = torch.nan  # on the left all is 2 metres away
+    inverse = inverse_of(replace(partial, depth=depth))
+    torch.testing.assert_close(inverse[0, :, :5], torch.full((24, 5), 0.5))
+    assert (inverse[partial.hole] == 0).all()
 
 
 def test_a_network_without_depth_leaves_depth_as_it_was():

@@ -11,7 +11,7 @@ from turnaround.types import Condition, InpaintNetwork, InputError
 class Pointwise(nn.Module):
     """Velocities of a cell from that cell, its condition and its noise level; counts what it is asked."""
 
-    size_multiple, factor, picture_channels, latent_channels, weights = 8, 4, 3, 2, ()
+    size_multiple, factor, picture_channels, latent_channels, color_channels, weights = 8, 4, 3, 2, 2, ()
 
     def __init__(self):
         super().__init__()

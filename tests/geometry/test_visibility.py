@@ -21,7 +21,7 @@ def camera(x: float) -> Pinhole:
 
 def test_a_wall_is_seen_where_it_is_inside_the_picture():
     wall = torch.full((4, 8), 4.0)
-    pixels, seen = seen_from(wall, camera(1.0), wall, camera(0.0), tolerance=1e-6)
+    pixels, seen, _ = seen_from(wall, camera(1.0), wall, camera(0.0), tolerance=1e-6)
     torch.testing.assert_close(pixels[0, :, 0], torch.arange(8).double() + 0.5 + 2)  # disparity 8 * 1 / 4
     assert torch.equal(seen, (torch.arange(8) < 6).expand(4, 8))
 
@@ -30,11 +30,18 @@ def test_what_stands_before_it_hides_the_wall_and_unknown_depth_sees_nothing():
     wall, other = torch.full((4, 8), 4.0), torch.full((4, 8), 4.0)
     other[:, 4] = 1.0  # the left view shows something near in column 4, where the right one's column 2 would be
     other[0, 3] = torch.nan
-    _, seen = seen_from(wall, camera(1.0), other, camera(0.0), tolerance=0.02)
+    _, seen, _ = seen_from(wall, camera(1.0), other, camera(0.0), tolerance=0.02)
     assert seen[1].tolist() == [True, True, False, True, True, True, False, False]
     assert seen[0].tolist() == [True, False, False, True, True, True, False, False]
     wall[2, 0] = torch.nan
-    assert not seen_from(wall, camera(1.0), other, camera(0.0), tolerance=0.02)[1][2, 0]
+    other[3, 6:] = torch.inf  # is unknown too
+    _, seen, told = seen_from(wall, camera(1.0), other, camera(0.0), tolerance=0.02)
+    assert not seen[2, 0]
+    assert seen[3].tolist() == [True, True, False, True, False, False, False, False]
+    # Not of column 1 in the first row, which looks at the unknown pixel; outside of the picture it can be told
+    assert told[0].tolist() == [True, False, True, True, True, True, True, True]
+    assert not told[2, 0]
+    assert told[3].tolist() == [True, True, True, True, False, False, True, True]
 
 
 def test_slopes_are_seen_through_interpolation():
@@ -44,7 +51,7 @@ def test_slopes_are_seen_through_interpolation():
     k = camera(0.0).intrinsics.clone()
     k[0, 1, 2] += 0.4  # the same view, with everything 0.4 rows further down in the picture
     shifted = Pinhole(world_from_cam=camera(0.0).world_from_cam, intrinsics=k, height=4, width=8)
-    _, seen = seen_from(floor, camera(0.0), lower, shifted, tolerance=1e-5)  # float32 depths
+    _, seen, _ = seen_from(floor, camera(0.0), lower, shifted, tolerance=1e-5)  # float32 depths
     assert seen[:3].all()
     assert not seen[3].any(), "beyond the last row's centre there is nothing to interpolate"
 
@@ -57,7 +64,7 @@ def test_the_rays_of_procedural_worlds_agree(seed):
     short = eye + 0.995 * (points - eye)  # a ray to the surface itself ends on it
     free = sees(scene.world.solids(0), eye[:, None], short.T).view(96, 128)
     depth = observation.depth
-    pixels, seen = seen_from(depth[0], cameras.at(0), depth[1], cameras.at(1), tolerance=0.02)
+    pixels, seen, _ = seen_from(depth[0], cameras.at(0), depth[1], cameras.at(1), tolerance=0.02)
     clear, _ = interior(observation.ids[1], pixels.flatten(0, 1))  # elsewhere a map of pixels cannot tell
     clear = clear.view(96, 128)
     assert (clear & ~free).sum() > 10

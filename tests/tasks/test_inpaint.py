@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from inpainting import SINGLE_STEP, randomise_output, small_network
@@ -9,10 +11,12 @@ from turnaround.losses.image import Regions
 from turnaround.render.elements import Edges
 from turnaround.scenes.sample import WorldSampler
 from turnaround.scenes.views import ViewSampler
-from turnaround.tasks.inpaint import views_from_first
+from turnaround.tasks.base import Optimization
+from turnaround.tasks.inpaint import Inpainting, views_from_first
 from turnaround.tasks.inpaint_objectives import InpaintDiffusion, SingleStepInpaint, pictures_of_batch
 from turnaround.types import InpaintBatch
 
+EDGES = Edges(depth_ratio=0.1, stretch=3.0)
 REGIONS = Regions(hole=1.0, ring=0.3, known=0.1, width=2)
 LEVELS = KarrasLevels(steps=2, sigma_min=0.1, sigma_max=10.0, rho=7.0)
 
@@ -64,32 +68,26 @@ def test_an_objective_falls_when_it_is_followed(name):
 
 @pytest.mark.parametrize("name", ["single step", "diffusion"])
 def test_what_is_not_true_does_not_count(name):
-    network, objective = randomise_output(small_network()), objectives()[name]
-    clean = batch()
-    valid = clean.valid.clone()
-    valid[..., 2:4, 4:6] = False  # a whole cell of the latents
-    changed = clean.target.clone()
-    changed[..., 2:4, 4:6] = 0.5
-    known = clean.inverse_depth.clone()
-    known[..., 2:4, 4:6] = 0.0
+    """No gradient reaches what the network gives for a cell of which neither colour nor depth is true."""
+    network, objective, clean = randomise_output(small_network()), objectives()[name], batch()
+    valid, known = clean.valid.clone(), clean.inverse_depth.clone()
+    valid[..., 2:4, 4:6], known[..., 2:4, 4:6] = False, 0.0  # a cell of 2 x 2 pixels inside the hole
+    given = replace(clean, valid=valid, inverse_depth=known)
+    outputs = []
 
-    def values(target):
-        given = InpaintBatch(
-            target=target,
-            seen=clean.seen,
-            hole=clean.hole,
-            valid=valid,
-            inverse_depth=known,
-            seen_inverse_depth=clean.seen_inverse_depth,
-        )
-        return objective.losses(network, given, torch.Generator().manual_seed(0))
+    def keep(module, inputs, output):
+        output.retain_grad()
+        outputs.append(output)
 
-    first, second = values(clean.target), values(changed)
-    if name == "diffusion":  # noise of a cell reaches its neighbours through the network: the target's noisy latents
-        assert first.keys() == second.keys() == {"velocity", "ring"}
-        return
-    assert first == second
-    assert set(first) == {"color", "gradient", "depth"}
+    network.unet.unet.conv_out.register_forward_hook(keep)
+    if name == "single step":
+        objective = replace(objective, gradient=0.0)  # differences reach beyond the cell, to what is true
+    terms = objective.losses(network, given, torch.Generator().manual_seed(0))
+    torch.stack(list(terms.values())).sum().backward()
+    (output,) = outputs
+    assert set(terms) == ({"color", "gradient", "depth"} if name == "single step" else {"velocity", "depth", "ring"})
+    assert (output.grad[:, :, 1, 2] == 0).all()
+    assert (output.grad[:, :, 1, 1] != 0).all()
 
 
 def test_pictures_carry_disparity_where_the_network_wants_it():
@@ -104,9 +102,27 @@ def test_validation_fills_what_the_first_view_does_not_see(tmp_path):
     worlds = WorldSampler(height=24, width=32, frames=1, moving=0.0)
     views = ViewSampler(worlds=worlds, eyes=[0.05, 0.08], orbits=1, degrees=[10.0, 20.0], tilt=3.0)
     clip = ProceduralClips(sampler=views, first=0, count=1, cache=str(tmp_path)).clip("00000000")
-    partial = views_from_first(clip, Edges(depth_ratio=0.1, stretch=3.0))
+    partial = views_from_first(clip, EDGES)
     assert len(partial.video) == 2
     assert torch.equal(partial.cameras.world_from_cam, clip.cameras.world_from_cam[1:])
     known = ~partial.hole
     assert 0 < known.float().mean() < 1
+    task = Inpainting(
+        network=small_network(),
+        objective=objectives()["single step"],
+        optimization=Optimization(learning_rate=1e-3, weight_decay=0.0, warmup=1, decay_steps=None, final_share=1.0),
+        freeze=[],
+        gradient_checkpointing=False,
+        seed=0,
+        edges=EDGES,
+        context=0.5,
+        pixels=10**6,
+        seam=2,
+    )
+    task.validation_step(clip, 0)
+    filled = task.media()["filled"]
+    assert filled.shape == (2, 3, 24, 3 * 32 + 4)
+    spread = known[:, None].expand_as(partial.video)
+    assert torch.equal(filled[..., 34:66][spread], partial.video[spread])
+    assert filled[..., 34:66][~spread].std() > 0
     assert (partial.video - clip.video[1:]).abs().mean(dim=1)[known].median() < 0.03

@@ -78,8 +78,8 @@ class WarpBack(Holes):
 class RandomMasks(Holes):
     """Strokes and boxes that know nothing of the picture: what inpainters are usually trained on.
 
-    strokes, boxes: at most so many, strokes at least one. thickness: of strokes, and half the sides of boxes, as a share
-    of the width.
+    strokes, boxes: at most so many, of strokes at least one. thickness: of strokes, and half of that of boxes, as a
+    share of the width.
     """
 
     strokes: int

@@ -25,7 +25,7 @@ class ViewItems:
 
     Frame 0 itself comes first, without holes, and is not counted. Scored holes are those whose true point frame 0 does
     not show (`geometry.visibility.seen_from`, with the tolerance given here), so not the cracks of a warp; pixels of
-    which the true depth is not known are not counted. edges: of the warp.
+    which that cannot be told, for a depth is not known, are not counted. edges: of the warp.
     """
 
     def __init__(self, *, clips: ClipSource, edges: Edges, tolerance: float):
@@ -41,12 +41,15 @@ class ViewItems:
         others = range(1, len(clip.video))
         warped = [_itself(view), *(forward_splat(view, cameras.at(frame), edges=self.edges) for frame in others)]
         hole = torch.stack([each.hole for each in warped])
-        seen = [
-            seen_from(depth[frame], cameras.at(frame), depth[0], cameras.at(0), tolerance=self.tolerance)[1]
-            for frame in others
-        ]
-        counted = depth.isfinite()
-        counted[0] = False
+        seen, told = zip(
+            *(
+                seen_from(depth[frame], cameras.at(frame), depth[0], cameras.at(0), tolerance=self.tolerance)[1:]
+                for frame in others
+            ),
+            strict=True,
+        )
+        nothing = torch.zeros_like(warped[0].hole)
+        counted = depth.isfinite() & torch.stack([nothing, *told])
         return InpaintItem(
             id=id,
             given=PartialVideo(
@@ -56,7 +59,7 @@ class ViewItems:
                 cameras=cameras,
             ),
             truth=clip.video,
-            hole=hole & ~torch.stack([torch.ones_like(hole[0]), *seen]),
+            hole=hole & ~torch.stack([~nothing, *seen]),
             counted=counted,
             depth=depth,
             sources=clip.sources,

@@ -11,8 +11,8 @@ from torch.nn.functional import max_pool2d
 from turnaround.diffusion.placing import place, resize, scaled_size
 from turnaround.diffusion.sample import Sampler
 from turnaround.diffusion.scene_noise import picture_noise, scene_noise
-from turnaround.geometry.holes import fill_from_behind
-from turnaround.types import FilledVideo, InpaintNetwork, InputError, PartialVideo, Pinhole, WeightsNotice
+from turnaround.geometry.holes import fill_from_behind, fill_holes
+from turnaround.types import Condition, FilledVideo, InpaintNetwork, InputError, PartialVideo, Pinhole, WeightsNotice
 
 Maps = Float[Tensor, "b t h w"]
 
@@ -64,11 +64,11 @@ class DiffusionInpainter:
             raise InputError(f"frame {index}", expected=expected, found="a hole everywhere", fix=fix)
         box = crop_around(hole, self.context, self.network.size_multiple)
         seen = padded(partial, box)
-        pictures, scale = self._pictures(seen)
-        size = self.working_size(*seen.hole.shape[-2:])
-        small, hidden = shrunk(pictures, seen.hole[None], size)
+        scale = disparity_scale(inverse_of(seen)[None])
+        pictures = with_disparity(seen, scale)
+        small, hidden = shrunk(pictures, seen.hole[None], self.working_size(box.height, box.width))
         noise = self._noise(seen, small, hidden, scale, index, box, seed)
-        condition = self.network.condition(small.to(self.device), hidden.to(self.device))
+        condition = self._condition(small, hidden)
         latents = self.sampler.sample(self.network, condition, noise[None, None].to(self.device))
         found = self.network.decode(latents)[0].float().clamp(0, 1).cpu()
         found = resize(found, (box.height, box.width))
@@ -80,17 +80,14 @@ class DiffusionInpainter:
         ratio = min((self.pixels / (height * width)) ** 0.5, 1.0)
         return scaled_size(height, width, ratio=ratio, multiple=self.network.size_multiple)
 
-    def _pictures(self, seen: PartialVideo) -> tuple[Float[Tensor, "1 t p h w"], Tensor]:
-        known = torch.zeros_like(seen.video[:, 0]) if seen.depth is None else seen.depth
-        inverse = torch.where(known > 0, 1 / known, 0.0)[None]
-        scale = disparity_scale(inverse)
-        disparity = (inverse * scale).clamp(0, 1)
-        return pictures_of(self.network, seen.video[None], disparity), scale
+    def _condition(self, small: Float[Tensor, "1 t 4 h w"], hidden: Bool[Tensor, "1 t h w"]) -> Condition:
+        pictures = small[:, :, : self.network.picture_channels]
+        return self.network.condition(pictures.to(self.device), hidden.to(self.device))
 
     def _noise(
         self,
         seen: PartialVideo,
-        small: Float[Tensor, "1 1 p h w"],
+        small: Float[Tensor, "1 1 4 h w"],
         hidden: Bool[Tensor, "1 1 h w"],
         scale: Tensor,
         index: int,
@@ -99,13 +96,14 @@ class DiffusionInpainter:
     ) -> Float[Tensor, "d y x"]:
         factor, channels = self.network.factor, self.network.latent_channels
         rows, columns = (side // factor for side in small.shape[-2:])
-        if seen.depth is None or seen.cameras is None or small.shape[2] < 4:
-            top, left = box.top // factor, box.left // factor
+        if seen.depth is None or seen.cameras is None or not (seen.depth > 0).any():
+            top = round(box.top * small.shape[-2] / box.height / factor)
+            left = round(box.left * small.shape[-1] / box.width / factor)
             places = range(top, top + rows), range(left, left + columns)
             return picture_noise(*places, channels=channels, seed=seed, frame=index)
-        disparity = fill_from_behind(small, hidden)[0, 0, 3]
-        middles = disparity[factor // 2 :: factor, factor // 2 :: factor]
-        depth = scale.flatten()[0] / middles.clamp(min=1e-3)
+        disparity = fill_from_behind(small, hidden)[:, :, 3]
+        middles = resize(disparity, (rows, columns))[0, 0] if factor > 1 else disparity[0, 0]
+        depth = scale.flatten()[0] / middles.clamp(min=1e-3)  # a thousand times the nearest is as good as infinite
         camera = scaled_camera(seen.cameras, small.shape[-2], small.shape[-1])
         return scene_noise(depth, camera, factor=factor, channels=channels, seed=seed)
 
@@ -182,13 +180,13 @@ def shrunk(
 
 
 def take_back_offset(
-    found: Float[Tensor, "t p h w"], known: Float[Tensor, "t p h w"], hole: Bool[Tensor, "t h w"], seam: int
+    found: Float[Tensor, "t p h w"], known: Float[Tensor, "t 4 h w"], hole: Bool[Tensor, "t h w"], seam: int
 ) -> Float[Tensor, "t p h w"]:
     """found, less its error on the known border of holes, smoothly spread inwards and gone after `seam` pixels."""
     if not seam:
         return found
     ring = ~hole & max_pool2d(hole.float(), 3, stride=1, padding=1).bool()
-    error = torch.where(ring[:, None], found - known, 0.0)
+    error = torch.where(ring[:, None], found - known[:, : found.shape[1]], 0.0)
     spread = fill_from_behind(error[None, :, :3], ~ring[None])[0]
     spread = torch.cat([spread, torch.zeros_like(error[:, 3:])], dim=1)  # depth may jump there
     return found - spread * _nearness(hole, seam)[:, None]
@@ -218,6 +216,21 @@ def composited(partial: PartialVideo, found: Float[Tensor, "1 p h w"], scale: Te
         new = 1 / (found[:, 3] / scale.flatten()[0]).clamp(min=1e-6)
         depth[..., rows, columns] = torch.where(hole, new, depth[..., rows, columns])
     return FilledVideo(video=video, depth=depth)
+
+
+def inverse_of(partial: PartialVideo) -> Float[Tensor, "t h w"]:
+    """1 / metres. Where the depth of a known pixel is not known it is that of what is known around; 0 in holes, and
+    everywhere where no depth is known."""
+    depth = torch.full_like(partial.video[:, 0], torch.nan) if partial.depth is None else partial.depth
+    known = depth > 0
+    inverse = torch.where(known, 1 / depth, 0.0)
+    return fill_holes(inverse[None], known[None])[0].masked_fill(partial.hole, 0.0)
+
+
+def with_disparity(partial: PartialVideo, scale: Tensor) -> Float[Tensor, "1 t 4 h w"]:
+    """Colour, and disparity in [0, 1] by `scale`."""
+    disparity = (inverse_of(partial)[None] * scale).clamp(0, 1)
+    return torch.cat([partial.video[None], disparity[:, :, None]], dim=2)
 
 
 def disparity_scale(seen_inverse: Maps) -> Float[Tensor, "b 1 1 1"]:

@@ -13,9 +13,9 @@ from turnaround.diffusion.inpaint import (
     crop_around,
     frame_of,
     padded,
-    pictures_of,
     shrunk,
     take_back_offset,
+    with_disparity,
 )
 from turnaround.diffusion.placing import require_overlap, resize
 from turnaround.diffusion.sample import Sampler
@@ -28,7 +28,8 @@ class VideoInpainter(DiffusionInpainter):
 
     The first `overlap` frames of a window are the last of the one before, as they were filled, and are known to it
     (StereoCrafter, arXiv 2409.07447). All windows share one crop, around the holes of all frames, and one scale of
-    disparity; a frame's noise belongs to places, as in `DiffusionInpainter`. So how a video is divided changes what is
+    disparity; noise belongs to places, as in `DiffusionInpainter`, and is that of
+    the depth as it is known so far. So how a video is divided changes what is
     held and nothing else. A window without new holes costs nothing.
     """
 
@@ -71,12 +72,12 @@ class VideoInpainter(DiffusionInpainter):
     def _window(self, done: PartialVideo, frames: range, box: Box, scale: Tensor, seed: int) -> None:
         """Fills these frames in place."""
         parts = [padded(frame_of(done, index), box) for index in frames]
-        pictures = torch.cat([self._seen(part, scale) for part in parts], dim=1)
+        pictures = torch.cat([with_disparity(part, scale) for part in parts], dim=1)
         hole = torch.stack([part.hole for part in parts], dim=1)
         small, hidden = shrunk(pictures, hole, self.working_size(box.height, box.width))
         singles = zip(parts, small.split(1, dim=1), hidden.split(1, dim=1), frames, strict=True)
         noise = torch.stack([self._noise(part, s, h, scale, index, box, seed) for part, s, h, index in singles])
-        condition = self.network.condition(small.to(self.device), hidden.to(self.device))
+        condition = self._condition(small, hidden)
         latents = self.sampler.sample(self.network, condition, noise[None].to(self.device))
         found = self.network.decode(latents)[0].float().clamp(0, 1).cpu()
         found = resize(found, (box.height, box.width))
@@ -86,11 +87,6 @@ class VideoInpainter(DiffusionInpainter):
             done.video[index], done.hole[index] = filled.video[0], False
             if done.depth is not None and filled.depth is not None:
                 done.depth[index] = filled.depth[0]
-
-    def _seen(self, part: PartialVideo, scale: Tensor) -> Float[Tensor, "1 1 p h w"]:
-        known = torch.zeros_like(part.video[:, 0]) if part.depth is None else part.depth
-        disparity = (torch.where(known > 0, 1 / known, 0.0)[None] * scale).clamp(0, 1)
-        return pictures_of(self.network, part.video[None], disparity)
 
 
 def _scale(depth: Float[Tensor, "t h w"] | None) -> Float[Tensor, "1 1 1 1"]:

@@ -15,13 +15,13 @@ def seen_from(
     other: Pinhole,
     *,
     tolerance: float,
-) -> tuple[Float[Tensor, "h w 2"], Bool[Tensor, "h w"]]:
-    """Where the points of a view lie in another one (pixels), and whether they are seen there.
+) -> tuple[Float[Tensor, "h w 2"], Bool[Tensor, "h w"], Bool[Tensor, "h w"]]:
+    """Where the points of a view lie in another one (pixels), whether they are seen there, and where that can be told.
 
     Depths are metres along z, NaN where unknown; cameras have one frame. A point is seen where it is inside the other
     picture and its z there differs by at most the share `tolerance` from what is found: from the depth of the pixel it
     falls in, or from the interpolation of 1 / depth among the four around it, which is exact on planes. Not where
-    either depth is unknown.
+    either depth is unknown, and there it cannot be told, but for what lies outside.
     """
     size = other_depth.shape
     points = unproject(depth[None].double(), camera).flatten(1, 2)
@@ -38,4 +38,5 @@ def seen_from(
     down = torch.stack([1 - share[..., 1], share[..., 1]])
     between = 1 / ((1 / around) * down[:, None] * across[None]).sum((0, 1))
     found = torch.stack([other_depth.double()[row, column], between])
-    return pixels, inside & (found.isfinite() & ((z - found).abs() <= tolerance * found)).any(0)
+    told = (depth > 0) & (~inside | found.isfinite().any(0))
+    return pixels, inside & (found.isfinite() & ((z - found).abs() <= tolerance * found)).any(0), told

@@ -76,7 +76,7 @@ def _warped_pairs(
     """
     for later in range(1, len(video)):
         frame = video[later]
-        places, seen = seen_from(
+        places, seen, _ = seen_from(
             depth[later], cameras.at(later), depth[later - 1], cameras.at(later - 1), tolerance=tolerance
         )
         flow = torch.where(seen[..., None], places - pixel_grid(*seen.shape, like=places), 0).movedim(-1, 0)

@@ -13,6 +13,8 @@ from turnaround.metrics.base import FilledPicture, average_of
 from turnaround.metrics.perceptual import PerceptualDistance
 from turnaround.metrics.similarity import WINDOW, structural_similarity
 
+ROUNDING = 1 / 255**2 / 12  # the mean squared error of rounding to 8 bits, in which predictions are stored
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrameMetric(ABC):
@@ -28,7 +30,8 @@ class FrameMetric(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Psnr(FrameMetric):
-    """10 log10(1 / mean squared error) in dB, over counted pixels: infinite for the truth itself, so null in rows."""
+    """10 log10(1 / mean squared error) in dB, over counted pixels; at most 58.9, for errors below those of
+    rounding to 8 bits are not told apart."""
 
     name = "psnr"
 
@@ -104,8 +107,7 @@ def _psnr(frame: FilledPicture, where: Bool[Tensor, "h w"]) -> float | None:
     squared = (frame.image.double() - frame.truth.double()).square().mean(0)[where]
     if not squared.numel():
         return None
-    error = float(squared.mean())
-    return -10 * math.log10(error) if error > 0 else math.inf
+    return -10 * math.log10(max(float(squared.mean()), ROUNDING))
 
 
 def _perceptual(distance: PerceptualDistance, frame: FilledPicture, where: Bool[Tensor, "h w"]) -> float | None:

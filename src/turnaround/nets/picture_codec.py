@@ -13,8 +13,8 @@ from turnaround.geometry.holes import fill_from_behind
 class PictureCodec(nn.Module, ABC):
     """Encodes pictures of `picture_channels` channels: RGB, and then, where there are four, disparity.
 
-    factor: pixels per latent cell and side; height and width of what is encoded are multiples of it. color_channels: the
-    latent channels that hold colour; those after them hold disparity.
+    factor: pixels per latent cell and side; height and width of what is encoded are multiples of it. color_channels:
+    the latent channels that hold colour; those after them hold disparity.
     """
 
     picture_channels: int

@@ -66,7 +66,8 @@ class Inpainting(Task):
         self._media = {}
 
     def validation_step(self, clip: Clip, batch_idx: int) -> None:
-        """Logs the PSNR over all that the warp to each other view leaves open, cracks included, and keeps the first clip's picture: seen, filled, truth."""
+        """Logs the PSNR over all that the warp to each other view leaves open, cracks included, and keeps the first
+        clip's picture: seen, filled, truth."""
         partial = views_from_first(clip, self.edges)
         filled = self.inpainter().fill(partial, seed=self.seed)
         for found, truth, hole in zip(filled.video, clip.video[1:], partial.hole, strict=True):

@@ -64,8 +64,8 @@ class SingleStepInpaint:
 class InpaintDiffusion:
     """Velocity prediction at random noise levels, on the whole latent, with extra weight where holes are.
 
-    hole: weight of the cells of holes; the others count 1. Cells of which the truth is not wholly known do not count: of
-    colour, or of depth in the channels that hold it. ring: weight of the pixel error of what is decoded from the
+    hole: weight of the cells of holes; the others count 1. Cells of which the truth is not wholly known do not count:
+    of colour, or of depth in the channels that hold it. ring: weight of the pixel error of what is decoded from the
     predicted clean latents, on the known border of holes and in them (`regions`); 0: nothing is decoded.
     """
 
