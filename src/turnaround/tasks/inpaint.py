@@ -10,7 +10,7 @@ from turnaround.render.elements import Edges
 from turnaround.render.engine import forward_splat
 from turnaround.tasks.base import Optimization, Task
 from turnaround.tasks.inpaint_objectives import InpaintObjective
-from turnaround.types import Clip, InpaintBatch, InpaintNetwork, PartialVideo, Pinhole, Video, View
+from turnaround.types import Clip, InpaintBatch, InpaintNetwork, InputError, PartialVideo, Pinhole, Video, View
 from turnaround.viz.layout import hcat
 
 
@@ -48,7 +48,13 @@ class Inpainting(Task):
         self._media: Mapping[str, Video] = {}
 
     def losses(self, batch: InpaintBatch, generator: torch.Generator) -> Mapping[str, Tensor]:
-        return self.objective.losses(self._inpaint_network(), batch, generator)
+        """InputError: pictures whose sides are not multiples of what the network needs."""
+        network = self._inpaint_network()
+        height, width = batch.hole.shape[-2:]
+        if height % network.size_multiple or width % network.size_multiple:
+            expected, fix = f"multiples of {network.size_multiple} pixels, which the network needs", "correct the crop"
+            raise InputError("crop", expected=expected, found=f"{height} x {width}", fix=fix)
+        return self.objective.losses(network, batch, generator)
 
     def inpainter(self) -> DiffusionInpainter:
         """The network as it is now, with the sampler that fits the objective."""
