@@ -32,8 +32,11 @@ HERE = " out={tmp}/{name}"
 INPAINTING = (
     " sampler.worlds.height=64 sampler.worlds.width=96 pixels_per_batch=2048 'crop={{height: 32, width: 64}}'"
     " data.validation.count=1 trainer.max_steps=2 trainer.val_check_interval=2 inference.pixels=2048"
+    " cache={tmp}/cache out={tmp}/{name}"
+)
+INPAINTING_WORLDS = (
     " data.train.sources.stereo.batches.pairs.clips.count=2 data.train.sources.views.batches.pairs.clips.count=2"
-    " data.train.sources.pictures.batches.pairs.clips.count=2 cache={tmp}/cache out={tmp}/{name}"
+    " data.train.sources.pictures.batches.pairs.clips.count=2"
 )
 INPAINT_SCORING = {
     "inpaint_procedural": " sampler.worlds.height=32 sampler.worlds.width=48 benchmark.source.clips.count=1",
@@ -44,7 +47,7 @@ INPAINT_SCORING = {
 def quick(command: str) -> str:
     """What is added to a command so that it takes seconds; its own words stay."""
     if command.startswith("python train.py experiment=inpaint"):
-        return INPAINTING
+        return INPAINTING + (" estimates={tmp}/estimates" if "stereo_root" in command else INPAINTING_WORLDS)
     for benchmark, sizes in INPAINT_SCORING.items():
         if f"benchmark={benchmark}" in command:
             return sizes + " cache={tmp}/cache out={tmp}/{name}"
