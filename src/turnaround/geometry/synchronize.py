@@ -13,7 +13,7 @@ ITERATIONS = 40
 FLOOR = 1e-5  # below it, a residual counts no more than squared
 SMOOTH = 1e-3  # the same for lines: with less, the points that a line happens to pass through hold it where it is
 RATIOS = (0.1, 10.0)  # of two maps' scales
-PINNED = 1e-9  # weight of each square: what overlaps leave open comes to lie around 0
+PINNED = 1e-9  # weight of each square, as a share of the largest: what overlaps leave open comes to lie around 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def _potentials(
         residual = (found[second] - found[first])[:, None] - differences
         weight = 1 / (residual.abs().clamp(min=floor) * differences.shape[1])
         total = weight.sum(dim=1).numpy()
-        values = np.concatenate([np.full(count, PINNED), total, total, -total, -total])
+        values = np.concatenate([np.full(count, PINNED * total.max()), total, total, -total, -total])
         pull = (weight * differences).sum(dim=1)
         wanted = torch.zeros(count, dtype=torch.float64).index_add(0, second, pull).index_add(0, first, -pull)
         normal = csc_array((values, (row, column)), shape=(count, count))
