@@ -11,7 +11,6 @@ from torch import Tensor
 
 ITERATIONS = 40
 FLOOR = 1e-5  # below it, a residual counts no more than squared
-SMOOTH = 1e-3  # the same for lines: with less, the points that a line happens to pass through hold it where it is
 RATIOS = (0.1, 10.0)  # of two maps' scales
 PINNED = 1e-9  # weight of each square, as a share of the largest: what overlaps leave open comes to lie around 0
 
@@ -60,7 +59,7 @@ def _fitted(source: Float[Tensor, "e p"], target: Float[Tensor, "e p"]) -> Float
         s = source - (weight * source).sum(dim=1, keepdim=True)
         t = target - (weight * target).sum(dim=1, keepdim=True)
         slope = ((weight * s * t).sum(dim=1) + FLOOR) / ((weight * s * s).sum(dim=1) + FLOOR)  # 1 for constants
-        floor = max(floor / 2, SMOOTH)
+        floor = max(floor / 2, FLOOR)
         weight = 1 / (t - slope[:, None] * s).abs().clamp(min=floor)
     return slope
 
