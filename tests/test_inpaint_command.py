@@ -31,7 +31,7 @@ def test_stereo_pairs_are_scored_and_a_peers_files_too(tmp_path):
     assert found.returncode == 0, found.stderr
     assert found.stdout.splitlines() == [str(tmp_path / "out")]
     rows = [json.loads(line) for line in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
-    methods = {"telea", "navier_stokes", "background_stretch"}
+    methods = {"telea", "navier_stokes", "background_stretch", "ours"}
     assert {(row["item"], row["method"]) for row in rows} == {(item, method) for item in "ab" for method in methods}
     names = {"psnr", "ssim", "lpips", "hole_psnr", "hole_lpips", "known_error"}
     for row in rows:

@@ -114,7 +114,7 @@ def test_a_video_with_holes_is_filled_in_tiles_and_windows():
     video = torch.rand(4, 3, 48, 64).masked_fill(hole[:, None], 0.0)
     filled = inpainter.fill(PartialVideo(video=video, hole=hole), seed=0).video
     assert torch.equal(filled.masked_fill(hole[:, None], 0.0), video)
-    assert (filled.amax(dim=1)[hole] > 0).all()
+    assert all(frame[:, cut].std() > 0 for frame, cut in zip(filled, hole, strict=True))  # untrained: anything but 0
 
 
 @pytest.mark.parametrize("name", OF_INPAINTING)
