@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.diffusion.inpaint import (
@@ -11,7 +10,9 @@ from turnaround.diffusion.inpaint import (
     DiffusionInpainter,
     composited,
     crop_around,
+    disparity_scale,
     frame_of,
+    inverse_of,
     padded,
     shrunk,
     take_back_offset,
@@ -60,7 +61,7 @@ class VideoInpainter(DiffusionInpainter):
         if not partial.hole.any():
             return FilledVideo(video=partial.video, depth=partial.depth)
         box = crop_around(partial.hole.any(dim=0), self.context, self.network.size_multiple)
-        scale = _scale(partial.depth)
+        scale = disparity_scale(inverse_of(partial)[None])  # one for all frames
         depth = None if partial.depth is None else partial.depth.clone()
         done = replace(partial, video=partial.video.clone(), hole=partial.hole.clone(), depth=depth)
         for items, _ in windows(range(len(partial.video)), self.window, self.overlap):
@@ -87,9 +88,3 @@ class VideoInpainter(DiffusionInpainter):
             done.video[index], done.hole[index] = filled.video[0], False
             if done.depth is not None and filled.depth is not None:
                 done.depth[index] = filled.depth[0]
-
-
-def _scale(depth: Float[Tensor, "t h w"] | None) -> Float[Tensor, "1 1 1 1"]:
-    """What takes inverse depth to disparity, as `disparity_scale`, of the whole video: its least depth."""
-    known = torch.empty(0) if depth is None else depth[depth > 0]
-    return (known.amin() if len(known) else torch.tensor(1.0)).view(1, 1, 1, 1)
