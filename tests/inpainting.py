@@ -2,7 +2,7 @@
 
 import torch
 
-from turnaround.nets.inpaint import ImageUNet, LatentInpaintNetwork, NoTokens, ResidualDenoiser
+from turnaround.nets.inpaint import BlendingDenoiser, ImageUNet, LatentInpaintNetwork, NoTokens
 from turnaround.nets.picture_codec import PatchPictureCodec
 from turnaround.types import PartialVideo, Pinhole
 
@@ -14,8 +14,8 @@ def small_network(*, channels=4, seed=0):
     torch.manual_seed(seed)
     latent = channels * 4
     unet = ImageUNet(
-        in_channels=2 * latent + 4,
-        out_channels=latent,
+        in_channels=6 * latent + 4,
+        out_channels=latent + 5 * 4,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         mid_block_type="UNetMidBlock2DCrossAttn",
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
@@ -25,7 +25,7 @@ def small_network(*, channels=4, seed=0):
         attention_head_dim=2,
         norm_num_groups=8,
     )
-    denoiser = ResidualDenoiser(unet=unet, prediction="velocity", prompt_tokens=1, beta_start=0.00085, beta_end=0.012)
+    denoiser = BlendingDenoiser(unet=unet, cell=4, prompt_tokens=1, beta_start=0.00085, beta_end=0.012)
     network = LatentInpaintNetwork(
         unet=denoiser, codec=PatchPictureCodec(factor=2, channels=channels), tokens=NoTokens()
     )

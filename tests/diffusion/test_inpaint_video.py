@@ -8,7 +8,8 @@ from turnaround.diffusion.inpaint_video import VideoInpainter
 from turnaround.diffusion.sample import EulerSampler, SingleStepSampler, WindowStart
 from turnaround.diffusion.schedule import KarrasLevels
 from turnaround.diffusion.tiles import TiledNetwork
-from turnaround.nets.inpaint import ImageUNet, LatentInpaintNetwork, NoTokens, ResidualDenoiser, ResidualVideoDenoiser
+from turnaround.geometry.holes import FILLINGS
+from turnaround.nets.inpaint import BlendingDenoiser, BlendingVideoDenoiser, ImageUNet, LatentInpaintNetwork, NoTokens
 from turnaround.nets.picture_codec import PatchPictureCodec
 from turnaround.nets.svd import PerFrameUNet
 from turnaround.nets.tokens import PooledTokens
@@ -24,8 +25,8 @@ def together(channels=4):
     torch.manual_seed(0)
     latent = 4 * channels
     unet = PerFrameUNet(
-        in_channels=2 * latent + 4,
-        out_channels=latent,
+        in_channels=6 * latent + 4,
+        out_channels=latent + 5 * 4,
         down_block_types=("DownBlockSpatioTemporal", "CrossAttnDownBlockSpatioTemporal"),
         up_block_types=("CrossAttnUpBlockSpatioTemporal", "UpBlockSpatioTemporal"),
         block_out_channels=(32, 32),
@@ -35,7 +36,7 @@ def together(channels=4):
         addition_time_embed_dim=8,
         projection_class_embeddings_input_dim=24,
     )
-    denoiser = ResidualVideoDenoiser(unet=unet, added_time_ids=[7.0, 127.0, 0.02])
+    denoiser = BlendingVideoDenoiser(unet=unet, cell=4, added_time_ids=[7.0, 127.0, 0.02])
     torch.nn.init.normal_(unet.conv_out.weight, std=0.1)
     codec = PatchPictureCodec(factor=2, channels=channels)
     tokens = PooledTokens(latent_channels=latent, channels=8)
@@ -47,8 +48,8 @@ def apart(channels=4):
     torch.manual_seed(0)
     latent = 4 * channels
     unet = ImageUNet(
-        in_channels=2 * latent + 4,
-        out_channels=latent,
+        in_channels=6 * latent + 4,
+        out_channels=latent + 5 * 4,
         down_block_types=("DownBlock2D", "DownBlock2D"),
         mid_block_type=None,
         up_block_types=("UpBlock2D", "UpBlock2D"),
@@ -57,7 +58,7 @@ def apart(channels=4):
         cross_attention_dim=8,
         norm_num_groups=4,
     )
-    denoiser = ResidualDenoiser(unet=unet, prediction="velocity", prompt_tokens=1, beta_start=0.00085, beta_end=0.012)
+    denoiser = BlendingDenoiser(unet=unet, cell=4, prompt_tokens=1, beta_start=0.00085, beta_end=0.012)
     torch.nn.init.normal_(unet.conv_out.weight, std=0.1)
     codec = PatchPictureCodec(factor=2, channels=channels)
     return LatentInpaintNetwork(unet=denoiser, codec=codec, tokens=NoTokens()).eval()
@@ -147,10 +148,10 @@ def test_windows_are_bounded_and_hold_what_the_one_before_has_finished():
     # 7 frames in windows of 4 that share 1: 0 to 3, 3 to 6
     assert [condition.latents.shape[1] for condition in sampler.conditions] == [4, 4]
     latents, cells = network.latent_channels, network.codec.hole_channels
-    seen, hole = sampler.conditions[1].latents.split([latents, cells], dim=2)
+    seen, hole = sampler.conditions[1].latents.split([FILLINGS * latents, cells], dim=2)
     assert hole[0, 0].sum() == 0
     assert (hole[0, 1:].flatten(1).sum(dim=1) == 6 * 6).all()
-    shown = network.decode(seen)[0, 0]
+    shown = network.decode(seen[:, :, :latents])[0, 0]
     # one crop for all, around rows 8 to 13 and columns 8 to 19, of 8 pixels more, and so the whole height
     assert shown.shape[1:] == (24, 28)
     # 2 x - 1 and back rounds once each way

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from turnaround.diffusion.tiles import TiledNetwork, tile_starts
-from turnaround.nets.inpaint import ImageUNet, LatentInpaintNetwork, NoTokens, ResidualDenoiser
+from turnaround.nets.inpaint import BlendingDenoiser, ImageUNet, LatentInpaintNetwork, NoTokens
 from turnaround.nets.picture_codec import PatchPictureCodec
 from turnaround.types import Condition, InpaintNetwork, InputError
 
@@ -84,8 +84,8 @@ def test_sizes_that_do_not_fit_are_refused(tile, overlap, named):
 def test_it_stands_for_its_network():
     torch.manual_seed(0)
     unet = ImageUNet(
-        in_channels=28,
-        out_channels=12,
+        in_channels=76,
+        out_channels=32,
         down_block_types=("DownBlock2D", "DownBlock2D"),
         mid_block_type=None,
         up_block_types=("UpBlock2D", "UpBlock2D"),
@@ -94,7 +94,7 @@ def test_it_stands_for_its_network():
         cross_attention_dim=8,
         norm_num_groups=4,
     )
-    denoiser = ResidualDenoiser(unet=unet, prediction="velocity", prompt_tokens=1, beta_start=0.00085, beta_end=0.012)
+    denoiser = BlendingDenoiser(unet=unet, cell=4, prompt_tokens=1, beta_start=0.00085, beta_end=0.012)
     network = LatentInpaintNetwork(unet=denoiser, codec=PatchPictureCodec(factor=2, channels=3), tokens=NoTokens())
     tiled = TiledNetwork(network=network.eval(), tile=16, overlap=4)
     assert isinstance(tiled, InpaintNetwork)

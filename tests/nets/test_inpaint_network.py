@@ -3,7 +3,8 @@ import torch
 from inpainting import randomise_output, small_network
 
 from turnaround.diffusion.sample import SingleStepSampler
-from turnaround.nets.inpaint import ImageDenoiser, ImageUNet, LatentInpaintNetwork, NoTokens
+from turnaround.geometry.holes import fillings
+from turnaround.nets.inpaint import PRIOR, ImageDenoiser, ImageUNet, LatentInpaintNetwork, NoTokens, blended
 from turnaround.nets.picture_codec import PatchPictureCodec, grown_cells
 from turnaround.types import InpaintNetwork, InputError
 
@@ -37,15 +38,31 @@ def test_holes_grow_by_a_cell_for_a_vae():
     assert cells[0, 0, 0].tolist() == [[1, 1, 0, 0], [1, 1, 0, 0]]
 
 
-def test_a_new_network_gives_the_rough_filling():
+def test_a_new_network_gives_a_mean_of_fillings():
     network = small_network()
     hole = holes((2, 3), (2, 4), (3, 3))
     seen = pictures.masked_fill(hole[:, :, None], 0.0)
     condition = network.condition(seen, hole)
     found = SingleStepSampler(sigma=100.0).sample(network, condition, torch.zeros(1, 2, 16, 4, 8))
-    rough = network.codec.decode(network.codec.encode_seen(seen, hole))
+    weights = torch.tensor(PRIOR).softmax(dim=0)
+    mixed = (weights[:, None, None, None, None, None] * fillings(seen, hole)).sum(dim=0)
     # At sigma 100 the noisy latents, zeros, still count for 1 part in 10^4
-    torch.testing.assert_close(network.decode(found), rough, atol=2e-4, rtol=0)
+    torch.testing.assert_close(network.decode(found), mixed, atol=2e-4, rtol=0)
+    first = network.decode(network.codec.encode_seen(seen, hole)[:, :, :16])
+    torch.testing.assert_close(first, fillings(seen, hole)[0], atol=1e-6, rtol=0)  # 2 x - 1 and back
+
+
+def test_each_pixel_weighs_the_fillings_of_its_own():
+    generator = torch.Generator().manual_seed(0)
+    fields = torch.rand(1, 1, 5 * 16, 3, 3, generator=generator)  # 4 channels of 2 x 2 pixels
+    raw = torch.zeros(1, 1, 16 + 5 * 4, 3, 3)
+    raw[:, :, 16 + 3 * 4 + 1] = 50.0  # all on the fourth filling, in the second pixel of each cell
+    found = -blended(raw, fields, torch.full((1, 1), 1000.0).log() / 4, 4).unflatten(2, (4, 4))
+    each = fields.unflatten(2, (5, 4, 4))
+    torch.testing.assert_close(found[:, :, :, 1], each[:, :, 3, :, 1], rtol=1e-5, atol=0)
+    weights = torch.tensor(PRIOR).softmax(dim=0)[:, None, None, None, None]
+    others = [0, 2, 3]
+    torch.testing.assert_close(found[:, :, :, others], (each * weights).sum(dim=2)[:, :, :, others], rtol=1e-5, atol=0)
 
 
 def test_frames_are_filled_apart():
@@ -72,12 +89,12 @@ def test_time_steps_are_those_of_the_schedule():
 
 def test_epsilon_becomes_velocity():
     network = randomise_output(small_network(channels=3))
-    unet, latent = network.unet.unet, 12
+    unet, latent = network.unet.unet, 12 + 5 * 4
     settings = {"unet": unet, "prompt_tokens": 1, "beta_start": 0.00085, "beta_end": 0.012}
     epsilon = ImageDenoiser(prediction="epsilon", **settings)
     plain = ImageDenoiser(prediction="velocity", **settings)
     plain.prompt = epsilon.prompt
-    inputs = torch.randn(1, 1, 2 * latent + 4, 4, 4, generator=torch.Generator().manual_seed(2))
+    inputs = torch.randn(1, 1, 76, 4, 4, generator=torch.Generator().manual_seed(2))
     sigma = 2.0
     level = torch.tensor([[sigma]]).log() / 4
     noise = plain(inputs, level, inputs.new_zeros(1, 1, 0))  # the raw output of the UNet

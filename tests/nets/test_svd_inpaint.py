@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from published_folders import UNET, stable_diffusion, write_stereocrafter, write_svd
 
 from turnaround.nets.codec import decode_images
-from turnaround.nets.inpaint import LatentInpaintNetwork, ResidualVideoDenoiser, VideoDenoiser
+from turnaround.nets.inpaint import PRIOR, BlendingVideoDenoiser, LatentInpaintNetwork, VideoDenoiser
 from turnaround.nets.picture_codec import PatchPictureCodec
 from turnaround.nets.sd_inpaint import load_sd_inpaint
 from turnaround.nets.svd import PerFrameUNet
@@ -146,7 +146,9 @@ def test_the_small_one_starts_from_what_is_seen_and_can_be_trained():
     hole = torch.zeros(1, 2, 32, 48, dtype=torch.bool)
     hole[:, :, 8:20, 8:20] = True
     condition = net.condition(whole.masked_fill(hole[:, :, None], 0.0), hole)
-    clean, noise = net.codec.encode_seen(whole, hole), torch.randn(1, 2, 64, 8, 12, generator=generator)
+    fields = net.codec.encode_seen(whole, hole).unflatten(2, (5, 64))
+    clean = (torch.tensor(PRIOR).softmax(dim=0)[:, None, None, None] * fields).sum(dim=2)
+    noise = torch.randn(1, 2, 64, 8, 12, generator=generator)
     # at sigma = 2: x = (x0 + 2 eps) / sqrt(5), v = (eps - 2 x0) / sqrt(5), of which it knows all but eps
     velocity = net.velocity((clean + 2 * noise) / 5**0.5, torch.full((1, 2), 2.0).log() / 4, condition)
     torch.testing.assert_close(velocity, -2 * clean / 5**0.5, rtol=0, atol=1e-5)
@@ -158,8 +160,8 @@ def tiny():
     """A small one whose last layer is not zero."""
     torch.manual_seed(0)
     sizes = {
-        "in_channels": 144,
-        "out_channels": 64,
+        "in_channels": 400,
+        "out_channels": 144,
         "down_block_types": ["DownBlockSpatioTemporal", "CrossAttnDownBlockSpatioTemporal"],
         "up_block_types": ["CrossAttnUpBlockSpatioTemporal", "UpBlockSpatioTemporal"],
         "block_out_channels": [32, 32],
@@ -169,7 +171,7 @@ def tiny():
         "addition_time_embed_dim": 8,
         "projection_class_embeddings_input_dim": 24,
     }
-    denoiser = ResidualVideoDenoiser(unet=PerFrameUNet(**sizes), added_time_ids=[7.0, 127.0, 0.02])
+    denoiser = BlendingVideoDenoiser(unet=PerFrameUNet(**sizes), cell=16, added_time_ids=[7.0, 127.0, 0.02])
     torch.nn.init.normal_(denoiser.unet.conv_out.weight, std=0.05)
     codec = PatchPictureCodec(factor=4, channels=4)
     return LatentInpaintNetwork(unet=denoiser, codec=codec, tokens=PooledTokens(latent_channels=64, channels=8)).eval()
@@ -204,14 +206,16 @@ def test_pictures_are_videos_of_one_frame_for_it():
         torch.testing.assert_close(found, together[1:2], rtol=1e-4, atol=1e-5)
 
 
-def test_the_residual_is_added_to_what_its_parent_gives():
+def test_what_its_parent_gives_is_weights_of_fillings_and_what_to_add():
     net = tiny()
     parent = VideoDenoiser(unet=net.unet.unet, added_time_ids=[7.0, 127.0, 0.02])
-    inputs, levels, tokens = torch.randn(1, 2, 144, 4, 6), torch.full((1, 2), 3.0).log() / 4, torch.randn(1, 2, 8)
+    inputs, levels, tokens = torch.randn(1, 2, 400, 4, 6), torch.full((1, 2), 3.0).log() / 4, torch.randn(1, 2, 8)
     with torch.inference_mode():
-        difference = net.unet(inputs, levels, tokens) - parent(inputs, levels, tokens)
-    expected = -3 / 10**0.5 * inputs[:, :, 64:128]  # sigma = 3
-    torch.testing.assert_close(difference, expected, rtol=1e-4, atol=1e-5)
+        added, votes = parent(inputs, levels, tokens).split([64, 5 * 16], dim=2)
+        difference = net.unet(inputs, levels, tokens) - added
+    weights = (votes.unflatten(2, (5, 1, 16)) + torch.tensor(PRIOR)[:, None, None, None, None]).softmax(dim=2)
+    mixed = (weights * inputs[:, :, 64:384].unflatten(2, (5, 4, 16))).sum(dim=2).flatten(2, 3)
+    torch.testing.assert_close(difference, -3 / 10**0.5 * mixed, rtol=1e-4, atol=1e-5)  # sigma = 3
 
 
 @pytest.mark.parametrize("name", ["sd", "svd"])

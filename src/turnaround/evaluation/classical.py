@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from turnaround.geometry.holes import sides
 from turnaround.types import FilledVideo, InputError, PartialVideo
 
 ALGORITHMS = {"telea": cv2.INPAINT_TELEA, "navier_stokes": cv2.INPAINT_NS}
@@ -70,18 +71,9 @@ class BackgroundStretch:
 
 def _background(hole: Bool[Tensor, "h w"], depth: Float[Tensor, "h w"]) -> Int[Tensor, "h w"]:
     """The row-major index of the pixel whose colour each pixel takes."""
-    height, width = hole.shape
-    column = torch.arange(width, device=hole.device).expand(height, width)
-    left = torch.where(hole, -1, column).cummax(dim=1).values
-    right = torch.where(hole, width, column).flip(1).cummin(dim=1).values.flip(1)
-    has_left, has_right = left >= 0, right < width
-    far_left, far_right = depth.gather(1, left.clamp(min=0)), depth.gather(1, right.clamp(max=width - 1))
-    nearer = column - left <= right - column
-    is_left = torch.where(far_left == far_right, nearer, far_left > far_right)
-    is_left = torch.where(far_left.isnan() | far_right.isnan(), nearer, is_left)
-    taken = torch.where(has_left & (is_left | ~has_right), left, right).clamp(max=width - 1)
+    taken = sides(hole, depth)[0].clamp(min=0)
     row = _nearest_row(~hole.all(dim=1))
-    return row[:, None] * width + taken[row]
+    return row[:, None] * hole.shape[1] + taken[row]
 
 
 def _nearest_row(known: Bool[Tensor, "h"]) -> Int[Tensor, "h"]:

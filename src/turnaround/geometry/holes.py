@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
 LEAST = 0.02  # disparity, of all that is farther
+FILLINGS = 5
 FAR = 4  # a pixel half as far as another counts for 2^-4 of it: the best of 4, 8 and 16 on clips of seeds 50000 on
 
 
@@ -41,6 +42,59 @@ def fill_from_behind(pictures: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b
     weights = weights.expand_as(seen)
     filled = _push_pull(torch.where(known, seen * weights, 0.0), weights, _yield_to_far)
     return torch.where(known, seen, filled).unflatten(0, pictures.shape[:2])
+
+
+def fillings(pictures: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b t h w"]) -> Float[Tensor, "n b t p h w"]:
+    """FILLINGS ways to fill holes from what is known, to choose from: `fill_from_behind`; then the farther and the
+    nearer of both sides in its row, then in its column, which where no side is known are as the first."""
+    behind = fill_from_behind(pictures, hole)
+    ways = [behind]
+    for dim in (-1, -2):
+        *both, reached = fill_from_sides(pictures, hole, dim=dim)
+        ways += [torch.where(reached[:, :, None], each, behind) for each in both]
+    return torch.stack(ways)
+
+
+def fill_from_sides(
+    pictures: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b t h w"], *, dim: int
+) -> tuple[Float[Tensor, "b t p h w"], Float[Tensor, "b t p h w"], Bool[Tensor, "b t h w"]]:
+    """The nearest known pixels to both sides of each pixel of a hole, the farther one's picture first; where both are.
+
+    pictures, hole: as of `fill_from_behind`. dim: -1 for the sides in its row, -2 for those in its column. Where only
+    one side is known both pictures take it; where none is they are 0, and the third result is False. Known pixels
+    stay bit for bit.
+    """
+    if dim == -2:
+        turned = fill_from_sides(pictures.mT, hole.mT, dim=-1)
+        return turned[0].mT, turned[1].mT, turned[2].mT
+    disparity = pictures[:, :, 3] if pictures.shape[2] > 3 else torch.zeros_like(pictures[:, :, 0])
+    columns = [side[:, :, None] for side in sides(hole, -disparity)]
+    taken = [pictures.gather(-1, side.clamp(min=0).expand_as(pictures)) for side in columns]
+    far, near = (each.masked_fill(side < 0, 0.0) for each, side in zip(taken, columns, strict=True))
+    return far, near, columns[0][:, :, 0] >= 0
+
+
+def sides(
+    hole: Bool[Tensor, "*b h w"], depth: Float[Tensor, "*b h w"]
+) -> tuple[Int[Tensor, "*b h w"], Int[Tensor, "*b h w"]]:
+    """Columns of the nearest known pixel to the left and to the right of each pixel, the one of more depth first.
+
+    Of two that are equally far, or where the depth of one is NaN, the nearer in the row comes first, then the left
+    one. Where only one side has a known pixel it is both; where none has, both are -1. A known pixel is its own.
+    """
+    width = hole.shape[-1]
+    column = torch.arange(width, device=hole.device).expand(hole.shape)
+    left = torch.where(hole, -1, column).cummax(dim=-1).values
+    right = torch.where(hole, width, column).flip(-1).cummin(dim=-1).values.flip(-1)
+    left = torch.where(left < 0, right, left)
+    right = torch.where(right == width, left, right)
+    far_left, far_right = (depth.gather(-1, side.clamp(0, width - 1)) for side in (left, right))
+    nearer = (column - left).abs() <= (right - column).abs()
+    unsure = (far_left == far_right) | far_left.isnan() | far_right.isnan()
+    is_left = torch.where(unsure, nearer, far_left > far_right)
+    none = left == width
+    first, second = torch.where(is_left, left, right), torch.where(is_left, right, left)
+    return first.masked_fill(none, -1), second.masked_fill(none, -1)
 
 
 Trust = Callable[[Tensor, Tensor], Tensor]  # of a block in its own mean, from its weight and that of twice its side

@@ -7,14 +7,15 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from turnaround.geometry.holes import fill_from_behind
+from turnaround.geometry.holes import FILLINGS, fillings
 
 
 class PictureCodec(nn.Module, ABC):
     """Encodes pictures of `picture_channels` channels: RGB, and then, where there are four, disparity.
 
     factor: pixels per latent cell and side; height and width of what is encoded are multiples of it. color_channels:
-    the latent channels that hold colour; those after them hold disparity.
+    the latent channels that hold colour; those after them hold disparity. fillings: how many whole pictures what is
+    seen is encoded as, which differ in their holes.
     """
 
     picture_channels: int
@@ -22,6 +23,7 @@ class PictureCodec(nn.Module, ABC):
     color_channels: int
     hole_channels: int
     factor: int
+    fillings = 1
 
     @abstractmethod
     def encode(self, pictures: Float[Tensor, "b t p h w"]) -> Float[Tensor, "b t d y x"]:
@@ -30,8 +32,8 @@ class PictureCodec(nn.Module, ABC):
     @abstractmethod
     def encode_seen(
         self, seen: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b t h w"]
-    ) -> Float[Tensor, "b t d y x"]:
-        """What the network sees of the known part. seen: 0 in holes."""
+    ) -> Float[Tensor, "b t s y x"]:
+        """What the network sees of the known part, one of the `fillings` after another. seen: 0 in holes."""
 
     @abstractmethod
     def encode_hole(self, hole: Bool[Tensor, "b t h w"]) -> Float[Tensor, "b t m y x"]: ...
@@ -44,9 +46,12 @@ class PictureCodec(nn.Module, ABC):
 class PatchPictureCodec(PictureCodec):
     """Space to depth: a latent cell holds the pixels of its patch. Exact both ways, with nothing to train.
 
-    Holes are seen pixel by pixel, filled with what lies around and behind them (`geometry.holes.fill_from_behind`), so
-    that a network starts from there. channels: 3, or 4 with disparity, which then tells what lies behind.
+    Holes are seen pixel by pixel, filled in several ways with what lies around and behind them
+    (`geometry.holes.fillings`), so that a network starts from there. channels: 3, or 4 with disparity, which then tells
+    what lies behind.
     """
+
+    fillings = FILLINGS
 
     def __init__(self, *, factor: int, channels: int):
         super().__init__()
@@ -58,7 +63,7 @@ class PatchPictureCodec(PictureCodec):
         return self._patches(2 * pictures - 1)
 
     def encode_seen(self, seen, hole):
-        return self.encode(fill_from_behind(seen, hole))
+        return torch.cat([self.encode(filled) for filled in fillings(seen, hole)], dim=2)
 
     def encode_hole(self, hole):
         return self._patches(hole[:, :, None].float())
