@@ -17,6 +17,7 @@ from turnaround.types.protocols import (
     ResumableDepthEstimator,
     VelocityNetwork,
 )
+from turnaround.types.scene_cache import KeyView, OrbitVideo, Provenance, Rendering, SceneCache
 from turnaround.types.video import Clip, Video
 from turnaround.types.views import FilledVideo, Pair, PartialVideo, StereoPair, View, Warped
 from turnaround.types.weights import WeightsNotice
@@ -40,12 +41,17 @@ __all__ = [
     "InpaintSource",
     "Inpainter",
     "InputError",
+    "KeyView",
     "LatentBatch",
     "LatentEncoder",
+    "OrbitVideo",
     "Pair",
     "PartialVideo",
     "Pinhole",
+    "Provenance",
+    "Rendering",
     "ResumableDepthEstimator",
+    "SceneCache",
     "StereoPair",
     "Tracks",
     "VelocityNetwork",

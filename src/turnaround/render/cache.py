@@ -1,0 +1,72 @@
+"""What a camera sees of a scene cache: all its key views, warped and tested for depth against each other."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from turnaround.render.elements import Edges
+from turnaround.render.engine import forward_splat
+from turnaround.types import KeyView, Pinhole, Provenance, Rendering, SceneCache, Warped
+
+
+def render(cache: SceneCache, camera: Pinhole, *, edges: Edges, tolerance: float) -> Rendering:
+    """At each pixel the nearest surface; of key views that show it, the one of the lowest step.
+
+    Two depths are one surface where they differ by at most the share `tolerance`. A key view whose camera it is shows
+    all its pixels as they are, whatever others hold before them: it saw that there is nothing.
+    """
+    views = cache.ordered
+    warped = [forward_splat(view.view, camera, edges=edges) for view in views]
+    depth = torch.stack([torch.where(each.hole, torch.inf, each.depth) for each in warped])
+    front = depth.amin(dim=0)
+    shown = (depth <= front * (1 + tolerance)) & (depth < torch.inf)
+    own = _own(cache.views, views, camera)
+    if own is not None:
+        shown = torch.where(warped[own].hole, shown, _only(own, shown))
+    chosen = shown.byte().argmax(dim=0)  # the first
+    return _picked(views, warped, chosen, ~shown.any(dim=0), camera)
+
+
+def _own(visible: Sequence[KeyView], views: Sequence[KeyView], camera: Pinhole) -> int | None:
+    """The first key view with this very camera."""
+    for number, view in enumerate(views):
+        same = view.view.camera
+        if (
+            any(view is one for one in visible)
+            and torch.equal(same.world_from_cam, camera.world_from_cam)
+            and torch.equal(same.intrinsics, camera.intrinsics)
+            and (same.height, same.width) == (camera.height, camera.width)
+        ):
+            return number
+    return None
+
+
+def _only(number: int, shown: Tensor) -> Tensor:
+    alone = torch.zeros_like(shown)
+    alone[number] = True
+    return alone
+
+
+def _picked(
+    views: Sequence[KeyView], warped: Sequence[Warped], chosen: Tensor, hole: Tensor, camera: Pinhole
+) -> Rendering:
+    def pick(values: Sequence[Tensor]) -> Tensor:
+        stacked = torch.stack(list(values))
+        index = chosen.expand_as(stacked[0]) if stacked[0].ndim == 2 else chosen[None].expand_as(stacked[0])
+        return stacked.gather(0, index[None])[0]
+
+    def of_source(values: Sequence[Tensor]) -> Tensor:
+        """What the key views hold at the pixel that each pixel came from."""
+        return pick([value.flatten()[each.source.clamp(min=0)] for value, each in zip(values, warped, strict=True)])
+
+    steps = torch.tensor([view.step for view in views])
+    return Rendering(
+        image=pick([each.image for each in warped]).masked_fill(hole, 0.0),
+        depth=pick([each.depth for each in warped]).masked_fill(hole, torch.nan),
+        hole=hole,
+        label=of_source([view.label for view in views]).masked_fill(hole, int(Provenance.GENERATED)),
+        confidence=of_source([view.confidence for view in views]).masked_fill(hole, 0.0),
+        step=steps[chosen].masked_fill(hole, -1),
+        camera=camera,
+    )
