@@ -44,3 +44,12 @@ def test_a_constant_offset_has_no_gradient_error():
     target = torch.rand(1, 1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     # float32 differences of sums
     assert gradient_error(target + 0.25, target, torch.ones(1, 1, 8, 8), scales=3).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_each_video_has_a_mean_of_its_own():
+    values = torch.tensor([1.0, 3.0])[:, None, None, None, None].expand(2, 1, 3, 4, 4)
+    weights = torch.tensor([0.5, 2.0])[:, None, None, None].expand(2, 1, 4, 4)
+    torch.testing.assert_close(weighted_mean(values, weights), torch.tensor([1.0, 3.0]))
+    target = torch.zeros_like(values)
+    torch.testing.assert_close(absolute_error(values, target, weights), torch.tensor([1.0, 3.0]))
+    assert gradient_error(values, target, weights, scales=2).tolist() == [0.0, 0.0]

@@ -39,7 +39,13 @@ def batch(seed=0):
 
 def objectives():
     single = SingleStepInpaint(
-        sampler=SingleStepSampler(sigma=SINGLE_STEP), regions=REGIONS, gradient=1.0, scales=2, depth=0.5
+        sampler=SingleStepSampler(sigma=SINGLE_STEP),
+        regions=REGIONS,
+        gradient=1.0,
+        scales=2,
+        depth=0.5,
+        typical=0.1,
+        floor=0.01,
     )
     diffusion = InpaintDiffusion(
         noise=LogNormalSigma(mean=0.0, std=1.0, apart=0.0),
@@ -126,3 +132,13 @@ def test_validation_fills_what_the_first_view_does_not_see(tmp_path):
     assert torch.equal(filled[..., 34:66][spread], partial.video[spread])
     assert filled[..., 34:66][~spread].std() > 0
     assert (partial.video - clip.video[1:]).abs().mean(dim=1)[known].median() < 0.03
+
+
+def test_pictures_count_by_what_is_left_of_the_rough_filling():
+    """Twice the contrast, in what is seen and what belongs there, is twice as hard and counts the same."""
+    network, objective, one = small_network(channels=3), objectives()["single step"], batch()
+    faint = replace(one, seen=one.seen / 2, target=one.target / 2)
+    # the first output layer is 0, so what is left is one and the same share
+    found = [sum(objective.losses(network, each, torch.Generator()).values()).item() for each in (one, faint)]
+    assert found[0] == pytest.approx(found[1], rel=1e-3)  # zeros for noise count for 1 part in 10^4
+    assert found[0] > 0.01

@@ -30,19 +30,19 @@ class Regions:
         return torch.where(hole, self.hole, known) * valid
 
 
-def weighted_mean(values: Pictures, weights: Weights) -> Float[Tensor, ""]:
-    """Of all channels; 0, with a gradient of 0, where all weights are 0."""
-    spread = weights[:, :, None]
-    return (values * spread).sum() / (spread.sum() * values.shape[2]).clamp(min=1e-6)
+def weighted_mean(values: Pictures, weights: Weights) -> Float[Tensor, "b"]:
+    """Of each video, over all channels; 0, with a gradient of 0, where all its weights are 0."""
+    spread = weights[:, :, None].expand_as(values)
+    return (values * spread).flatten(1).sum(dim=1) / spread.flatten(1).sum(dim=1).clamp(min=1e-6)
 
 
-def absolute_error(predicted: Pictures, target: Pictures, weights: Weights) -> Float[Tensor, ""]:
+def absolute_error(predicted: Pictures, target: Pictures, weights: Weights) -> Float[Tensor, "b"]:
     return weighted_mean((predicted - target).abs(), weights)
 
 
-def gradient_error(predicted: Pictures, target: Pictures, weights: Weights, *, scales: int) -> Float[Tensor, ""]:
+def gradient_error(predicted: Pictures, target: Pictures, weights: Weights, *, scales: int) -> Float[Tensor, "b"]:
     """Differences between pixels 1, 2, 4, … apart, to the right and below, for absolute errors alone blur."""
-    error, total = predicted - target, predicted.new_zeros(())
+    error, total = predicted - target, predicted.new_zeros(len(predicted))
     for scale in range(scales):
         step = 2**scale
         for axis in (-1, -2):

@@ -13,6 +13,7 @@ from turnaround.diffusion.denoiser import Preconditioning, predict_velocity, spr
 from turnaround.diffusion.inpaint import batch_disparity, pictures_of
 from turnaround.diffusion.sample import Sampler, SingleStepSampler
 from turnaround.diffusion.schedule import LogNormalSigma
+from turnaround.geometry.holes import fill_from_behind
 from turnaround.losses.image import Regions, absolute_error, gradient_error, weighted_mean
 from turnaround.types import InpaintBatch, InpaintNetwork
 
@@ -33,7 +34,9 @@ class SingleStepInpaint:
     """One evaluation with zeros for noise; its pictures are compared with the target.
 
     regions: how much pixels count. gradient: weight of the differences between neighbours, up to `scales` of them.
-    depth: weight of the absolute error of disparity, where the network completes it.
+    depth: weight of the absolute error of disparity, where the network completes it. typical, floor: the errors of each
+    picture are divided by those of `geometry.holes.fill_from_behind`, which are at least `floor`, and multiplied by
+    `typical`, so that narrow holes, which are easy, count as much as wide ones.
     """
 
     sampler: SingleStepSampler
@@ -41,21 +44,34 @@ class SingleStepInpaint:
     gradient: float
     scales: int
     depth: float
+    typical: float
+    floor: float
 
     def losses(self, network, batch, generator):
         seen, target, known_depth = pictures_of_batch(network, batch)
         condition = network.condition(seen, batch.hole)
         size = (network.latent_channels, seen.shape[-2] // network.factor, seen.shape[-1] // network.factor)
         latents = self.sampler.sample(network, condition, seen.new_zeros(*seen.shape[:2], *size))
-        predicted = network.decode(latents)
         weights = self.regions.weights(batch.hole, batch.valid)
-        color, truth = predicted[:, :, :3], target[:, :, :3]
+        errors = self._errors(network.decode(latents), target, weights, known_depth)
+        rough = self._errors(fill_from_behind(seen, batch.hole), target, weights, known_depth)
+        scale = self.typical / torch.stack(list(rough.values())).sum(dim=0).clamp(min=self.floor)
+        return {name: (each * scale).mean() for name, each in errors.items()}
+
+    def _errors(
+        self,
+        pictures: Float[Tensor, "b t p h w"],
+        target: Float[Tensor, "b t p h w"],
+        weights: Float[Tensor, "b t h w"],
+        known_depth: Float[Tensor, "b t h w"],
+    ) -> Mapping[str, Float[Tensor, "b"]]:
+        color, truth = pictures[:, :, :3], target[:, :, :3]
         terms = {
             "color": absolute_error(color, truth, weights),
             "gradient": self.gradient * gradient_error(color, truth, weights, scales=self.scales),
         }
-        if network.picture_channels > 3:
-            error = (predicted - target)[:, :, 3:].abs()
+        if pictures.shape[2] > 3:
+            error = (pictures - target)[:, :, 3:].abs()
             terms["depth"] = self.depth * weighted_mean(error, weights * known_depth)
         return terms
 
@@ -84,15 +100,15 @@ class InpaintDiffusion:
         predicted = predict_velocity(network, noisy, sigma, network.condition(seen, batch.hole))
         error = (predicted - velocity_target(clean, noise, sigma)) ** 2
         color, disparity = error[:, :, : network.color_channels], error[:, :, network.color_channels :]
-        terms = {"velocity": weighted_mean(color, self._cells(batch.hole, batch.valid, network.factor))}
+        terms = {"velocity": weighted_mean(color, self._cells(batch.hole, batch.valid, network.factor)).mean()}
         if network.picture_channels > 3:
             cells = self._cells(batch.hole, known_depth > 0, network.factor)
-            terms["depth"] = weighted_mean(disparity, cells)
+            terms["depth"] = weighted_mean(disparity, cells).mean()
         if self.ring:
             scaling = Preconditioning.at(sigma)
             found = network.decode(spread(scaling.c_skip) * noisy + spread(scaling.c_out) * predicted)
             near = self.regions.weights(batch.hole, batch.valid)
-            terms["ring"] = self.ring * absolute_error(found[:, :, :3], target[:, :, :3], near)
+            terms["ring"] = self.ring * absolute_error(found[:, :, :3], target[:, :, :3], near).mean()
         return terms
 
     def _cells(

@@ -1,0 +1,94 @@
+"""Depth of new pixels made to fit what is known: its scale, its shift, and the space that was seen to be free."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from turnaround.geometry.align import fit_disparity_affine
+from turnaround.geometry.holes import fill_holes
+from turnaround.geometry.projection import in_image, project, unproject
+from turnaround.types import Pinhole, View
+
+QUANTILES = (0.1, 0.9)  # of known inverse depth: outliers lie at both ends
+SMALLEST = 16  # known pixels that a scale and a shift are fitted to
+MOST_CORRECTION = 1.5  # factor, of the smooth map
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """inverse_depth: 1 / metres, of all pixels; known ones are what was known. residual: the median relative error of
+    the fit on known pixels, before the smooth map; infinite where there was nothing to fit to."""
+
+    inverse_depth: Float[Tensor, "h w"]
+    residual: float
+
+
+def fit_to_known(
+    disparity: Float[Tensor, "h w"], known: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"], *, least: float
+) -> Fitted:
+    """An estimate made to continue what is known (after GEN3C, arXiv 2503.03751, code).
+
+    disparity: an estimate up to scale and shift. known: inverse depth where `mask` is. The scale and the shift come
+    from known pixels between two quantiles; then a smooth map of factors takes known pixels to what is known, and
+    spreads into the rest. least: inverse depth of what is farthest.
+    """
+    wanted = known[mask].double()
+    if len(wanted) < SMALLEST:
+        return Fitted(inverse_depth=torch.where(mask, known, least), residual=float("inf"))
+    low, high = _quantiles(wanted)
+    inner = mask & (known >= low) & (known <= high)
+    scale, shift = fit_disparity_affine(disparity[None], 1 / known[None].double(), inner[None])
+    # an estimate that runs against what is known, or knows no relief, says nothing of the rest
+    scale, shift = (scale, shift) if scale > 0 else (0.0, float(wanted.median()))
+    fitted = (scale * disparity.double() + shift).clamp(min=least)
+    relative = (fitted[mask] - wanted).abs() / wanted
+    factors = torch.where(mask, (known.double() / fitted).clamp(1 / MOST_CORRECTION, MOST_CORRECTION), 0.0).log()
+    smooth = fill_holes(torch.where(mask, factors, 0.0)[None, None].float(), mask[None, None])[0, 0].double().exp()
+    result = torch.where(mask, known.double(), (fitted * smooth).clamp(min=least)).to(known)
+    return Fitted(inverse_depth=result, residual=float(relative.median()))
+
+
+def out_of_free_space(
+    depth: Float[Tensor, "h w"],
+    camera: Pinhole,
+    views: Sequence[View],
+    *,
+    tolerance: float,
+    factors: Sequence[float],
+) -> tuple[Float[Tensor, "h w"], Bool[Tensor, "h w"]]:
+    """Depth moved back where it stood in space that a view has seen to be free, and where that did not help.
+
+    A point stands in free space where a view shows something that is farther by more than the share `tolerance`. Of
+    `factors`, rising from 1, the first with which a point stands in none is taken, else the last. NaN stays.
+    """
+    result, open_ = depth, torch.ones_like(depth, dtype=torch.bool)
+    for factor in factors:
+        moved = torch.where(open_, depth * factor, result)
+        result = moved
+        open_ = open_ & in_free_space(moved, camera, views, tolerance=tolerance)
+        if not open_.any():
+            break
+    return result, open_
+
+
+def in_free_space(
+    depth: Float[Tensor, "h w"], camera: Pinhole, views: Sequence[View], *, tolerance: float
+) -> Bool[Tensor, "h w"]:
+    """Whether a point would hide from a view what it shows. depth: metres, NaN where there is no point."""
+    points = unproject(depth[None], camera).flatten(1, 2)
+    free = torch.zeros_like(depth, dtype=torch.bool)
+    for view in views:
+        pixels, z = (values[0].unflatten(0, depth.shape) for values in project(points, view.camera))
+        inside = in_image(pixels, *view.depth.shape) & (z > 0)
+        column, row = torch.where(inside[..., None], pixels, 0).long().unbind(-1)
+        free |= inside & (z * (1 + tolerance) < view.depth[row, column])
+    return free
+
+
+def _quantiles(values: Float[Tensor, "n"]) -> tuple[float, float]:
+    stepped = values[:: max(len(values) // 2**20, 1)]
+    low, high = torch.quantile(stepped, stepped.new_tensor(QUANTILES)).tolist()
+    return low, high
