@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, max_pool2d, pad
 
 from turnaround.geometry.align import fit_disparity_affine
 from turnaround.geometry.holes import fill_holes
@@ -58,20 +59,25 @@ def out_of_free_space(
     *,
     tolerance: float,
     factors: Sequence[float],
+    reach: int,
 ) -> tuple[Float[Tensor, "h w"], Bool[Tensor, "h w"]]:
     """Depth moved back where it stood in space that a view has seen to be free, and where that did not help.
 
     A point stands in free space where a view shows something that is farther by more than the share `tolerance`. Of
-    `factors`, rising from 1, the first with which a point stands in none is taken, else the last. NaN stays.
+    `factors`, rising from 1, each point needs the first with which it stands in none, or the last. Points move by the
+    largest that is needed within `reach` pixels, smoothed, so that a surface moves as a whole. NaN stays.
     """
-    result, open_ = depth, torch.ones_like(depth, dtype=torch.bool)
+    needed, open_ = torch.ones_like(depth), torch.ones_like(depth, dtype=torch.bool)
     for factor in factors:
-        moved = torch.where(open_, depth * factor, result)
-        result = moved
-        open_ = open_ & in_free_space(moved, camera, views, tolerance=tolerance)
+        needed = torch.where(open_, factor, needed)
+        open_ = open_ & in_free_space(depth * needed, camera, views, tolerance=tolerance)
         if not open_.any():
             break
-    return result, open_
+    size = 2 * reach + 1
+    grown = max_pool2d(needed[None, None], size, stride=1, padding=reach)
+    smooth = avg_pool2d(pad(grown, (reach,) * 4, mode="replicate"), size, stride=1)[0, 0]
+    moved = depth * torch.maximum(smooth, needed)
+    return moved, in_free_space(moved, camera, views, tolerance=tolerance)
 
 
 def in_free_space(

@@ -30,12 +30,13 @@ RING = 2  # known pixels around a hole that a key view keeps, so that its surfac
 @dataclass(frozen=True, kw_only=True)
 class Merging:
     """How new depth is fitted to the known. residual: above this median relative error of the fit, the inpainter's own
-    depth is taken. tolerance: share by which depths of one surface may differ. factors: as of `out_of_free_space`.
+    depth is taken. tolerance: share by which depths of one surface may differ. factors, reach: as of `out_of_free_space`.
     fade: pixels into a hole over which confidence halves."""
 
     residual: float
     tolerance: float
     factors: Sequence[float]
+    reach: int
     fade: float
 
 
@@ -67,6 +68,7 @@ class Grower:
             [view.view for view in cache.views],
             tolerance=self.merging.tolerance,
             factors=self.merging.factors,
+            reach=self.merging.reach,
         )
         new = seen.hole & ~stuck
         kept = new | (_near(new, RING) & ~seen.hole)
