@@ -76,9 +76,7 @@ class RigPath(ABC):
         poses[0] = pose  # without the roundings
         intrinsics = start.intrinsics.double().repeat(self.frames, 1, 1)
         intrinsics[:, :2, :2] *= self.zoom(time)[:, None, None]
-        return replace(
-            start, world_from_cam=poses.to(start.world_from_cam), intrinsics=intrinsics.to(start.intrinsics)
-        )
+        return replace(start, world_from_cam=poses.to(start.world_from_cam), intrinsics=intrinsics.to(start.intrinsics))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +132,8 @@ class Turntable(Loop):
 class Spiral(Turntable):
     """A turntable that rises until it is half-way, and comes down again.
 
-    rise_degrees: how high it is half-way, seen from the pivot and measured from where it starts. reach: how far from the pivot it is half-way, as a share of the first distance.
+    rise_degrees: how high it is half-way, seen from the pivot and measured from where it starts. reach: how far from
+    the pivot it is half-way, as a share of the first distance.
     """
 
     rise_degrees: float
