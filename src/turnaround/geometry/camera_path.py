@@ -231,7 +231,7 @@ class Fly(Stretch):
         return self.up_degrees * time
 
 
-def require(subject: str, sound: bool, expected: str, found: float) -> None:
+def require(subject: str, sound: bool, expected: str, found: int | float) -> None:
     if not sound:  # NaN is not
         raise InputError(subject, expected=expected, found=f"{found:g}", fix="correct it")
 

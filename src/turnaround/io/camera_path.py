@@ -1,7 +1,7 @@
 """camera_path.json: where a camera of nerfstudio's viewers goes, and of their plug-ins for Blender and Maya.
 
-Camera axes there are OpenGL's (x right, y up, z backward), `camera_to_world` is row by row, `fov` is the vertical one in
-degrees. Pixels are square and the principal point lies in the middle. World axes and the unit of length are the file's.
+Camera axes there are OpenGL's (x right, y up, z backward), `camera_to_world` is row by row, `fov` is the vertical one
+in degrees. Pixels are square, the principal point lies in the middle. World axes and the unit of length are the file's.
 """
 
 import json
@@ -40,7 +40,7 @@ def read_camera_path(path: Path) -> FilmedPath:
     rigid motion.
     """
     stored = read_object(path, expected=EXPECTED)
-    kind, closed, fps = stored.get("camera_type", "perspective"), stored.get("is_cycle", False), stored.get("fps")
+    kind, closed = stored.get("camera_type", "perspective"), stored.get("is_cycle", False)
     if kind != "perspective":
         raise refusal(path, "camera_type 'perspective'", repr(kind)[:40], fix="export it as a perspective camera")
     if not isinstance(closed, bool):

@@ -43,7 +43,7 @@ class SparseModel:
 def write_colmap(folder: Path, model: SparseModel) -> None:
     """Replaces the folder. Lenses that are the same are written once; points, in float32, have no tracks.
 
-    InputError: names that are not unique, that have spaces or leave the folder; skewed lenses; points that are not finite.
+    InputError: names that are not unique, have spaces or leave the folder; skewed lenses; points that are not finite.
     """
     cameras = model.cameras
     _require_names(folder, model.names)
@@ -72,7 +72,10 @@ def read_colmap(folder: Path) -> SparseModel:
     InputError names the file and line: anything missing, not finite or out of bounds, cameras that are not PINHOLE or
     SIMPLE_PINHOLE or differ in size, names that are not unique or leave the folder.
     """
-    cameras = dict(_camera(f"{folder / CAMERAS}, line {n}", line) for n, line in _lines(folder / CAMERAS) if line)
+    listed = [_camera(f"{folder / CAMERAS}, line {n}", line) for n, line in _lines(folder / CAMERAS) if line]
+    cameras = dict(listed)
+    if len(cameras) < len(listed):
+        raise _refusal(folder / CAMERAS, "numbers that differ", "one twice")
     images = sorted(_images(folder / IMAGES))
     _require_names(folder / IMAGES, [name for name, _, _ in images])
     unknown = {camera for _, _, camera in images} - set(cameras)
