@@ -6,7 +6,7 @@ import torch
 from filmed_orbits import HEIGHT, WIDTH, camera_lines, orbits, write_realestate
 
 from turnaround.datasets.drops import DroppedError, drawn
-from turnaround.datasets.realestate import RealEstate, read_timed_cameras
+from turnaround.datasets.realestate import RealEstate
 from turnaround.io.timed_frames import frames_at
 from turnaround.io.video import open_frames, read_video, write_video
 from turnaround.types import ClipSource, InputError, Pinhole
@@ -81,39 +81,6 @@ def test_frames_far_into_a_video_are_the_right_ones(tmp_path):
     assert torch.equal(torch.stack([frame for _, frame in found]), every[[0, 260, 299]])
     (last,) = frames_at(tmp_path / "long.mp4", torch.tensor([290.0]) / 25)  # beyond the second keyframe
     assert torch.equal(last[1], every[290])
-
-
-GOOD = "40000 0.9 1.6 0.5 0.5 0 0 1 0 0 0.1 0 1 0 0 0 0 1 0"
-BAD = {
-    "too few numbers": (GOOD.rsplit(" ", 1)[0], "line 3: expected 19 numbers, found 18"),
-    "a word": (GOOD.replace("0.1", "left"), "line 3: expected 19 numbers, found could not convert .* 'left'"),
-    "not a number": (GOOD.replace("0.1", "nan"), "line 3: expected finite numbers, found nan"),
-    "infinite": (GOOD.replace("0.1", "-inf"), "line 3: expected finite numbers, found -inf"),
-    "time stands still": (GOOD.replace("40000", "0"), "line 3: expected whole microseconds that rise .*, found 0"),
-    "no focal length": (GOOD.replace("0.9", "0"), "line 3: expected focal lengths above 0, found 0 and 1.6"),
-    "distortion": (GOOD.replace("0.5 0 0", "0.5 0.1 0"), "line 3: expected a lens without distortion"),
-    "no rotation": (GOOD.replace("0 1 0 0 0 0 1 0", "0 2 0 0 0 0 1 0"), "line 3: expected a rotation .*, found 3 away"),
-    "a mirror": (GOOD.replace("0 1 0 0 0 0 1 0", "0 -1 0 0 0 0 1 0"), "line 3: expected a rotation and a translation"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_lines_are_named(name, tmp_path):
-    line, named = BAD[name]
-    path = tmp_path / "a.txt"
-    path.write_text("\n".join(["url", GOOD.replace("40000", "0"), line, GOOD.replace("40000", "90000")]))
-    with pytest.raises(InputError, match=rf"a\.txt, {named}"):
-        read_timed_cameras(path)
-
-
-def test_files_without_cameras_are_refused(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("url\n")
-    with pytest.raises(InputError, match=r"a\.txt: expected a URL and 1 to 99999 cameras, found 1 lines"):
-        read_timed_cameras(path)
-    path.write_bytes(b"url\n\xff\xfe")
-    with pytest.raises(InputError, match=r"a\.txt: expected a camera file of RealEstate10K"):
-        read_timed_cameras(path)
 
 
 def test_bad_clips_are_dropped_by_name(clip, tmp_path, capsys):

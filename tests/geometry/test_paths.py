@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from turnaround.geometry.paths import closed_orbit, dolly, handheld, orbit, static
-from turnaround.geometry.se3 import look_at
+from turnaround.geometry.paths import closed_orbit, dolly, handheld, orbit, static, turned
+from turnaround.geometry.se3 import invert, look_at
 
 EYE = torch.tensor([1.0, -1.4, -4.0], dtype=torch.float64)
 TARGET = torch.tensor([0.2, -0.7, 0.5], dtype=torch.float64)
@@ -129,3 +129,16 @@ def test_short_paths(frames):
     ):
         assert poses.shape == (frames, 4, 4)
         torch.testing.assert_close(poses[0], look_at(EYE, TARGET, UP))
+
+
+def test_turned_carries_the_camera_as_a_rig_does():
+    """Points that are fixed to the rig keep their place in the camera; the pivot keeps its place in the world too."""
+    pose = look_at(EYE, TARGET, torch.tensor([0.3, -1.0, 0.1], dtype=torch.float64))  # rolled
+    around, over = (torch.tensor(angles, dtype=torch.float64) for angles in ([0.0, 0.4, -2.0], [0.0, 0.3, 0.0]))
+    poses = turned(pose, TARGET, around, over)
+    torch.testing.assert_close(poses[0], pose)
+    in_camera = invert(poses)[:, :3] @ torch.cat([TARGET, torch.ones(1).double()])
+    torch.testing.assert_close(in_camera, in_camera[:1].expand(3, 3))
+    assert (poses[1:, 0, 3] > EYE[0])[0], "to the right where the angle is positive"
+    assert poses[1, 1, 3] > EYE[1], "and down"
+    torch.testing.assert_close(poses[2, 1, 3], EYE[1])  # a turn about the vertical keeps the height

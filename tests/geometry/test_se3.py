@@ -3,7 +3,16 @@ import math
 import pytest
 import torch
 
-from turnaround.geometry.se3 import invert, look_at, rigid, rotation_about, transform
+from turnaround.geometry.se3 import (
+    distance_to_rotation,
+    invert,
+    look_at,
+    quaternion_from_rotation,
+    rigid,
+    rotation_about,
+    rotation_from_quaternion,
+    transform,
+)
 
 UP = torch.tensor([0.0, -1.0, 0.0], dtype=torch.float64)
 EXACT = {"rtol": 0, "atol": 1e-12}  # a few roundings of float64 on numbers of order 1 to 10
@@ -79,3 +88,45 @@ def test_a_point_to_the_right_and_below_stays_there_in_the_camera():
     pose = look_at(torch.tensor([0.0, -1.5, -4]).double(), torch.tensor([0.0, -1.5, 0]).double(), UP)
     x, y, z = transform(invert(pose), torch.tensor([[1.0, 0.0, 0.0]]).double())[0]
     assert (x, y, z) == pytest.approx((1, 1.5, 4))
+
+
+HALF = math.sqrt(0.5)
+
+
+@pytest.mark.parametrize(
+    ("axis", "degrees", "quaternion"),
+    [
+        ([1.0, 0, 0], 0.0, [1, 0, 0, 0]),
+        ([1.0, 0, 0], 90.0, [HALF, HALF, 0, 0]),
+        ([0, 1.0, 0], -90.0, [HALF, 0, -HALF, 0]),
+        ([0, 0, 1.0], 180.0, [0, 0, 0, 1]),
+        ([1.0, 1, 1], 120.0, [0.5, 0.5, 0.5, 0.5]),
+    ],
+)
+def test_quaternions_by_hand(axis, degrees, quaternion):
+    rotation = rotation_about(torch.tensor(axis).double(), torch.tensor(math.radians(degrees), dtype=torch.float64))
+    expected = torch.tensor(quaternion, dtype=torch.float64)
+    torch.testing.assert_close(rotation_from_quaternion(expected), rotation, **EXACT)
+    torch.testing.assert_close(quaternion_from_rotation(rotation), expected, **EXACT)
+
+
+def test_quaternions_of_all_rotations_come_back():
+    """Random ones, half turns about every axis, and turns that differ from them or from none by next to nothing."""
+    axes = torch.cat([random(200, 3, seed=1), torch.eye(3).double(), -torch.eye(3).double()])
+    angles = [0.0, 1e-9, 1.0, math.pi - 1e-9, math.pi, math.pi + 1e-9, 5.0]
+    rotations = torch.cat([rotation_about(axes, torch.full((len(axes),), a, dtype=torch.float64)) for a in angles])
+    quaternions = quaternion_from_rotation(rotations)
+    assert (quaternions[:, 0] >= 0).all()
+    torch.testing.assert_close(quaternions.norm(dim=1), torch.ones(len(rotations)).double(), **EXACT)
+    torch.testing.assert_close(rotation_from_quaternion(quaternions), rotations, **EXACT)
+    torch.testing.assert_close(rotation_from_quaternion(-3 * quaternions), rotations, **EXACT)  # any length and sign
+    tiny = quaternions.unflatten(0, (len(angles), -1))[1, :, 1:]
+    torch.testing.assert_close(tiny, axes / axes.norm(dim=1, keepdim=True) * 5e-10, rtol=1e-6, atol=0)
+
+
+def test_distance_to_rotation():
+    matrices = torch.stack([random(3, 3), torch.eye(3).double(), torch.diag(torch.tensor([1.0, 1, 2])).double()])
+    matrices[0] = rotation_about(random(3), torch.tensor(2.0).double())
+    found = distance_to_rotation(matrices)
+    torch.testing.assert_close(found, torch.tensor([0.0, 0, 3], dtype=torch.float64), **EXACT)
+    assert distance_to_rotation(torch.diag(torch.tensor([1.0, -1, 1]))) == math.inf

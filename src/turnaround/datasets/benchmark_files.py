@@ -13,9 +13,9 @@ from torch import Tensor
 from turnaround.io.existing import existing_file
 from turnaround.io.image import MAX_SIDE, read_png16
 from turnaround.io.npz import opened_array
+from turnaround.io.text import read_text
 from turnaround.types import InputError
 
-MAX_TEXT = 2**24  # bytes; the longest list, NYUv2's, has 67 kB
 MAX_VIDEO = 2**34  # bytes of one clip's video in float32
 PREPARED_KEY = "disparity"  # as DepthCrafter calls it; it holds depth
 SINTEL_TAG = b"PIEH"  # as a little-endian float32: 202021.25
@@ -27,18 +27,6 @@ def require_bounded(subject: object, frames: int, height: int, width: int) -> No
         expected = f"at most {MAX_SIDE} pixels a side and {MAX_VIDEO} bytes of video"
         found = f"{frames} frames of {width} x {height}"
         raise InputError(subject, expected=expected, found=found, fix="use fewer frames")
-
-
-def read_text(path: Path, *, expected: str) -> str:
-    existing_file(path, expected=expected)
-    with path.open("rb") as file:
-        data = file.read(MAX_TEXT + 1)
-    try:
-        if len(data) > MAX_TEXT:
-            raise ValueError(f"more than {MAX_TEXT} bytes")
-        return data.decode("utf-8-sig")
-    except ValueError as error:
-        raise InputError(path, expected=expected, found=str(error), fix="give the file of that name") from error
 
 
 def read_numbers(path: Path, *shape: int) -> Tensor:

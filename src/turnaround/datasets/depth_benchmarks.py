@@ -12,8 +12,9 @@ from pathlib import Path
 
 import torch
 
-from turnaround.datasets.benchmark_files import read_prepared_depth, read_text, require_bounded
+from turnaround.datasets.benchmark_files import read_prepared_depth, require_bounded
 from turnaround.io.existing import inside
+from turnaround.io.text import read_text
 from turnaround.io.video import open_frames
 from turnaround.types import Clip, DepthKind, DepthVideo, InputError, Video
 

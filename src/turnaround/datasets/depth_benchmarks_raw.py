@@ -18,11 +18,11 @@ from turnaround.datasets.benchmark_files import (
     read_numbers,
     read_sintel_camera,
     read_sintel_depth,
-    read_text,
     read_timed_files,
 )
 from turnaround.datasets.raw_clips import ClipFiles, RawClips, Window, even, numbered, pinhole, read_clip
 from turnaround.io.existing import inside
+from turnaround.io.text import read_text
 from turnaround.types import Clip, InputError, Pinhole
 
 BONN_APART = 0.02  # seconds between picture and depth of one frame: the bound of TUM's associate.py

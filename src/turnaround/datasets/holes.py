@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from turnaround.geometry.paths import UP
-from turnaround.geometry.se3 import rotation_about
+from turnaround.geometry.paths import turned
 from turnaround.render.elements import Edges
 from turnaround.render.reprojection import Lookup, double_reprojection, warp_back
 from turnaround.types import InputError, Pinhole, View, Warped
@@ -126,12 +125,5 @@ def holed(view: View, hole: Bool[Tensor, "h w"]) -> Warped:
 def _stepped(camera: Pinhole, turn: float, tilt: float, distance: float) -> Pinhole:
     pose = camera.world_from_cam[0].double()
     pivot = pose[:3, 3] + distance * pose[:3, 2]
-    around, over = (
-        rotation_about(axis, torch.tensor(angle, dtype=torch.float64))
-        for axis, angle in ((UP, turn), (pose[:3, 0], tilt))
-    )
-    eye = pivot + around @ over @ (pose[:3, 3] - pivot)
-    # The camera turns as the rig does, so that one that is rolled stays so.
-    stepped = pose.clone()
-    stepped[:3, :3], stepped[:3, 3] = around @ over @ pose[:3, :3], eye
-    return replace(camera, world_from_cam=stepped[None].to(camera.world_from_cam))
+    around, over = (torch.tensor([angle], dtype=torch.float64) for angle in (turn, tilt))
+    return replace(camera, world_from_cam=turned(pose, pivot, around, over).to(camera.world_from_cam))

@@ -1,8 +1,6 @@
 """RealEstate10K's layout: text files of cameras, and the videos they belong to."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -10,28 +8,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.datasets.benchmark_files import read_text, require_bounded
+from turnaround.datasets.benchmark_files import require_bounded
 from turnaround.datasets.cover import Cover
 from turnaround.datasets.drops import Drops
 from turnaround.datasets.kept import file_digest, kept
-from turnaround.geometry.se3 import invert
 from turnaround.io.existing import existing_file, inside
+from turnaround.io.realestate import read_timed_cameras
 from turnaround.io.timed_frames import frames_at
 from turnaround.io.video import open_frames
 from turnaround.types import Clip, InputError, Pinhole
 
 CAMERAS, VIDEOS = "cameras", "videos"
-NUMBERS, MAX_LINES = 19, 10**5
-ROUNDED = 1e-3  # how far a rotation of a few stored digits may be from one
-
-
-@dataclass(frozen=True, kw_only=True)
-class TimedCameras:
-    """seconds: in the video's own time, rising. intrinsics: fx, fy, cx, cy over the picture's width and height."""
-
-    seconds: Float[Tensor, "t"]
-    intrinsics: Float[Tensor, "t 4"]
-    world_from_cam: Float[Tensor, "t 4 4"]
 
 
 class RealEstate:
@@ -113,51 +100,3 @@ class RealEstate:
             expected = f"files {CAMERAS}/ID.txt, with {VIDEOS}/ID.mp4"
             raise InputError(self.root, expected=expected, found="none", fix="correct the root")
         return names
-
-
-def read_timed_cameras(path: Path) -> TimedCameras:
-    """A URL, then one camera a line: microseconds, fx, fy, cx, cy over width and height, two zeros, and the rows of the
-    3 x 4 camera-from-world matrix with OpenCV's axes.
-
-    InputError names the line: another count of numbers, one that is not finite, times that do not rise, a focal length
-    that is not above 0, lens distortion, a matrix that is no rigid motion.
-    """
-    lines = read_text(path, expected="a camera file of RealEstate10K").splitlines()
-    if not 2 <= len(lines) <= MAX_LINES:
-        raise _refusal(path, f"a URL and 1 to {MAX_LINES - 1} cameras", f"{len(lines)} lines")
-    rows: list[list[float]] = []
-    for number, line in enumerate(lines[1:], start=2):
-        rows.append(_row(f"{path}, line {number}", line, rows[-1][0] if rows else -1.0))
-    values = torch.tensor(rows, dtype=torch.float64)
-    cam_from_world = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)
-    cam_from_world[:, :3] = values[:, 7:].view(-1, 3, 4)
-    rotation = cam_from_world[:, :3, :3]
-    apart = (rotation @ rotation.transpose(1, 2) - torch.eye(3)).abs().flatten(1).amax(1)
-    bad = ((apart > ROUNDED) | (torch.linalg.det(rotation) < 0)).nonzero().flatten()
-    if len(bad):
-        first = int(bad[0])
-        raise _refusal(f"{path}, line {first + 2}", "a rotation and a translation", f"{apart[first]:.2g} away from one")
-    return TimedCameras(seconds=values[:, 0] / 1e6, intrinsics=values[:, 1:5], world_from_cam=invert(cam_from_world))
-
-
-def _row(subject: str, line: str, before: float) -> list[float]:
-    words = line.split()
-    try:
-        row = [float(word) for word in words]
-    except ValueError as error:
-        raise _refusal(subject, f"{NUMBERS} numbers", str(error)) from error
-    if len(row) != NUMBERS:
-        raise _refusal(subject, f"{NUMBERS} numbers", str(len(row)))
-    if not all(math.isfinite(value) and abs(value) < 1e12 for value in row):
-        raise _refusal(subject, "finite numbers", next(w for w in words if not abs(float(w)) < 1e12))
-    if not (row[0].is_integer() and row[0] > before):
-        raise _refusal(subject, "whole microseconds that rise from line to line", words[0])
-    if min(row[1:3]) <= 0:
-        raise _refusal(subject, "focal lengths above 0", f"{row[1]:g} and {row[2]:g}")
-    if row[5] != 0 or row[6] != 0:
-        raise _refusal(subject, "a lens without distortion, two zeros", f"{row[5]:g} and {row[6]:g}")
-    return row
-
-
-def _refusal(subject: object, expected: str, found: str) -> InputError:
-    return InputError(subject, expected=expected, found=found, fix="copy the file again, or remove it")

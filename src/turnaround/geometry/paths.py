@@ -47,6 +47,18 @@ def handheld(eye: Point, target: Point, frames: int, *, travel: Point, sway: Flo
     return look_at(eye + time * travel + move, target + gaze, UP.to(eye))
 
 
+def turned(pose: Float[Tensor, "4 4"], pivot: Point, around: Float[Tensor, "t"], over: Float[Tensor, "t"]) -> Poses:
+    """A camera on a rig that turns about `pivot`: by `over` about the camera's x axis, then by `around` about UP.
+
+    Angles in radians: down and to the right where they are positive. The camera turns as the rig does, so that one
+    that is pitched or rolled stays so.
+    """
+    axes = UP.to(pose), pose[:3, 0]
+    first, then = (rotation_about(axis.expand(len(a), 3), a) for axis, a in zip(axes, (around, over), strict=True))
+    turn = first @ then
+    return rigid(turn @ pose[:3, :3], pivot + turn @ (pose[:3, 3] - pivot))
+
+
 def _turn(eye: Point, target: Point, angles: Float[Tensor, "t"]) -> Poses:
     turn = rotation_about(UP.to(eye).expand(len(angles), 3), angles)
     eyes = target + (turn @ (eye - target))

@@ -35,6 +35,45 @@ def rotation_about(axis: Float[Tensor, "*batch 3"], angle: Float[Tensor, "*batch
     return identity + sine * cross + (1 - cosine) * (cross @ cross)
 
 
+def rotation_from_quaternion(quaternion: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 3 3"]:
+    """Of Hamilton's quaternions (w, x, y, z), of any length but zero."""
+    w, x, y, z = torch.nn.functional.normalize(quaternion, dim=-1).unbind(-1)
+    rows = [
+        *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        *(2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        *(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    ]
+    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def quaternion_from_rotation(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 4"]:
+    """Hamilton's unit quaternion (w, x, y, z) with w >= 0.
+
+    The matrix holds all products of two components. Each row of `products` is 4 times the quaternion times one of
+    them; the one of the largest component loses no digits.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = (row.unbind(-1) for row in rotation.unbind(-2))
+    products = torch.stack(
+        [
+            *(1 + a + e + i, h - f, c - g, d - b),
+            *(h - f, 1 + a - e - i, b + d, c + g),
+            *(c - g, b + d, 1 - a + e - i, f + h),
+            *(d - b, c + g, f + h, 1 - a - e + i),
+        ],
+        dim=-1,
+    ).unflatten(-1, (4, 4))
+    largest = products.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    row = torch.take_along_dim(products, largest[..., None, None], dim=-2).squeeze(-2)
+    quaternion = torch.nn.functional.normalize(row, dim=-1)
+    return torch.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+
+
+def distance_to_rotation(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
+    """The largest entry of |M Mᵀ - 1|: 0 of a rotation, infinite where M mirrors."""
+    apart = matrix @ matrix.transpose(-1, -2) - torch.eye(3, dtype=matrix.dtype, device=matrix.device)
+    return torch.where(torch.linalg.det(matrix) < 0, torch.inf, apart.abs().amax((-2, -1)))
+
+
 def look_at(
     eye: Float[Tensor, "*batch 3"], target: Float[Tensor, "*batch 3"], up: Float[Tensor, "3"]
 ) -> Float[Tensor, "*batch 4 4"]:
