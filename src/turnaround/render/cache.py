@@ -1,31 +1,52 @@
 """What a camera sees of a scene cache: all its key views, warped and tested for depth against each other."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from turnaround.render.elements import Edges
 from turnaround.render.engine import forward_splat
 from turnaround.types import KeyView, Pinhole, Provenance, Rendering, SceneCache, Warped
 
 
-def render(cache: SceneCache, camera: Pinhole, *, edges: Edges, tolerance: float) -> Rendering:
+def render(cache: SceneCache, camera: Pinhole, *, edges: Edges, tolerance: float, company: int) -> Rendering:
     """At each pixel the nearest surface; of key views that show it, the one of the lowest step.
 
-    Two depths are one surface where they differ by at most the share `tolerance`. A key view whose camera it is shows
-    all its pixels as they are, whatever others hold before them: it saw that there is nothing.
+    Two depths are one surface where they differ by at most the share `tolerance`. Pixels with fewer than `company` of
+    their eight neighbours on one surface with them, in the warp of one key view, are left out: what is left of a
+    surface that was seen too obliquely. A key view whose camera it is shows all its pixels as they are, whatever others
+    hold before them: it saw that there is nothing.
     """
     views = cache.ordered
+    own = _own(cache.views, views, camera)
     warped = [forward_splat(view.view, camera, edges=edges) for view in views]
     depth = torch.stack([torch.where(each.hole, torch.inf, each.depth) for each in warped])
+    lonely = _neighbours(depth, tolerance) < company
+    if own is not None:
+        lonely[own] = False
+    depth = depth.masked_fill(lonely, torch.inf)
     front = depth.amin(dim=0)
     shown = (depth <= front * (1 + tolerance)) & (depth < torch.inf)
-    own = _own(cache.views, views, camera)
     if own is not None:
         shown = torch.where(warped[own].hole, shown, _only(own, shown))
     chosen = shown.byte().argmax(dim=0)  # the first
     return _picked(views, warped, chosen, ~shown.any(dim=0), camera)
+
+
+def _neighbours(depth: Float[Tensor, "n h w"], tolerance: float) -> Int[Tensor, "n h w"]:
+    """Of the eight around each pixel those at its depth; what lies over the edge of the picture counts."""
+    height, width = depth.shape[-2:]
+    wide = pad(depth[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
+    count = torch.zeros_like(depth, dtype=torch.int64)
+    for row, column in product(range(3), range(3)):
+        if (row, column) != (1, 1):
+            beside = wide[:, row : row + height, column : column + width]
+            count += (beside - depth).abs() <= tolerance * depth  # infinite depths have none
+    return count
 
 
 def _own(visible: Sequence[KeyView], views: Sequence[KeyView], camera: Pinhole) -> int | None:

@@ -30,11 +30,12 @@ RING = 2  # known pixels around a hole that a key view keeps, so that its surfac
 @dataclass(frozen=True, kw_only=True)
 class Merging:
     """How new depth is fitted to the known. residual: above this median relative error of the fit, the inpainter's own
-    depth is taken. tolerance: share by which depths of one surface may differ. factors, reach: as of `out_of_free_space`.
-    fade: pixels into a hole over which confidence halves."""
+    depth is taken. tolerance: share by which depths of one surface may differ. company: as of `render.cache.render`.
+    factors, reach: as of `out_of_free_space`. fade: pixels into a hole over which confidence halves."""
 
     residual: float
     tolerance: float
+    company: int
     factors: Sequence[float]
     reach: int
     fade: float
@@ -52,7 +53,7 @@ class Grower:
     seed: int
 
     def seen(self, cache: SceneCache, camera: Pinhole) -> Rendering:
-        return render(cache, camera, edges=self.edges, tolerance=self.merging.tolerance)
+        return render(cache, camera, edges=self.edges, tolerance=self.merging.tolerance, company=self.merging.company)
 
     def key_view(self, cache: SceneCache, camera: Pinhole, step: int) -> tuple[KeyView, Mapping[str, float]]:
         """What a camera adds to the cache, and its figures: `hole` (share that was unknown), `residual` of the fitted
