@@ -69,7 +69,9 @@ class Page:
 
     def complaints(self):
         """What went to the console as a warning or an error, exceptions, and requests that failed."""
-        said = [call for call in self.told("Runtime.consoleAPICalled") if call["type"] in ("warning", "error", "assert")]
+        said = [
+            call for call in self.told("Runtime.consoleAPICalled") if call["type"] in ("warning", "error", "assert")
+        ]
         logged = [one["entry"] for one in self.told("Log.entryAdded") if one["entry"]["level"] in ("warning", "error")]
         return said + logged + self.told("Runtime.exceptionThrown", "Network.loadingFailed")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from turnaround.types import InputError
 from turnaround.viz.provenance import COLORS
 
-SIZE, INNER, OUTER = 400, 62, 142  # of the ring, in units of the drawing
+SIZE, INNER, OUTER = 400.0, 62.0, 142.0  # of the ring, in units of the drawing
 BIN = 5.0  # degrees; frames that are nearer to each other share a wedge
 WIDEST = 15.0  # degrees from a frame to the edge of its wedge, at most
 WORDS = ("seen", "stretched", "invented")
@@ -49,7 +49,7 @@ class AroundTheCircle:
         return self.shares[chosen].mean(0) if chosen.any() else None
 
     def wedges(self) -> Iterator[tuple[float, float, list[float]]]:
-        """Parts of the circle in order, (from, to) in degrees, and their shares; where no camera stood there is none."""
+        """Parts of the circle in order, from and to in degrees, with their shares; none where no camera stood."""
         turn = self.degrees.double() % 360
         turn[turn >= 360] = 0  # what is below 0 by rounding alone
         bins = (turn / BIN).long()
@@ -80,13 +80,13 @@ def _listed(shares: Sequence[float]) -> str:
 def ring(around: AroundTheCircle) -> str:
     """An SVG: the way around as seen from above, the photo at the bottom; areas are in proportion to the shares."""
     wedges = "".join(
-        f'<path d="{_sector(start, end, low, high)}" fill="{color}"/>'
+        f'<path d="{_sector(start, end, low, high)}" fill="{color}" stroke="{color}" stroke-width=".4"/>'
         for start, end, shares in around.wedges()
         for low, high, color in _bands(shares)
     )
     seen = percent(float(around.whole()[0]))
     return (
-        f'<svg class="ring" viewBox="0 0 {SIZE} {SIZE}" role="img" aria-labelledby="ring-title ring-words">'
+        f'<svg class="ring" viewBox="0 0 {SIZE:.0f} {SIZE:.0f}" role="img" aria-labelledby="ring-title ring-words">'
         f'<title id="ring-title">The way around, as seen from above</title>'
         f'<desc id="ring-words">{in_words(around)}</desc>'
         f'<circle class="track" cx="{SIZE / 2}" cy="{SIZE / 2}" r="{(INNER + OUTER) / 2}" '
@@ -125,12 +125,12 @@ def _at(degrees: float, radius: float) -> tuple[float, float]:
 
 
 def _labels() -> str:
-    named = ((0, "your photo"), (90, "right"), (180, "behind"), (270, "left"))
+    named = ((0.0, "your photo"), (90.0, "right"), (180.0, "behind"), (270.0, "left"))
     texts = []
     for degrees, name in named:
         (ax, ay), (bx, by), (x, y) = _at(degrees, OUTER + 3), _at(degrees, OUTER + 10), _at(degrees, OUTER + 30)
         texts.append(
             f'<path class="tick" d="M{ax:.1f} {ay:.1f}L{bx:.1f} {by:.1f}"/>'
-            f'<text x="{x:.1f}" y="{y - 3:.1f}">{degrees}°</text><text x="{x:.1f}" y="{y + 13:.1f}">{name}</text>'
+            f'<text x="{x:.1f}" y="{y - 3:.1f}">{degrees:.0f}°</text><text x="{x:.1f}" y="{y + 13:.1f}">{name}</text>'
         )
     return "".join(texts)

@@ -36,7 +36,7 @@ def write_report(path: Path, report: Report) -> None:
 
 
 def to_html(report: Report) -> str:
-    """The whole page. All text is escaped; a Content-Security-Policy forbids scripts and whatever is not in the file."""
+    """The whole page. All text is escaped; its policy forbids scripts and all that is not in the file."""
     bodies = {
         "workflow": _workflow(report.stages),
         "around": _around(report.around),
@@ -53,9 +53,10 @@ def to_html(report: Report) -> str:
     links = "".join(f'<li><a href="#{key}">{title}</a></li>' for key, title in SECTIONS.items())
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n{_head(report.title)}</head>\n<body>\n'
-        f'<a class="skip" href="#workflow">Skip to how it works</a>\n<header>\n<p class="run">{_text(report.title)}</p>\n'
-        f'<h1>{_text(report.question)}</h1>\n<p class="lead">{_text(report.answer)}</p>\n</header>\n<main>\n'
-        f'{_film(report.film)}<nav aria-label="On this page"><ul>{links}</ul></nav>\n{sections}</main>\n'
+        f'<a class="skip" href="#workflow">Skip to how it works</a>\n<main>\n<div class="top"><header>\n'
+        f'<p class="run">{_text(report.title)}</p>\n<h1>{_text(report.question)}</h1>\n'
+        f'<p class="lead">{_text(report.answer)}</p>\n</header>\n{_film(report.film)}</div>\n'
+        f'<nav aria-label="On this page"><ul>{links}</ul></nav>\n{sections}</main>\n'
         f"</body>\n</html>\n"
     )
 
@@ -78,7 +79,9 @@ def _film(film: Film) -> str:
     link = f'<a href="{quote(Path(film.name).name)}">{_text(film.name)}</a>'
     if len(film.mp4) > LARGEST_FILM:
         picture = _image(Figure(caption="The first frame of the video", png=film.poster))
-        return f'<figure class="film">{picture}<figcaption>The video lies beside this page: {link}</figcaption></figure>\n'
+        return (
+            f'<figure class="film">{picture}<figcaption>The video lies beside this page: {link}</figcaption></figure>\n'
+        )
     width, height = _png_size(Figure(caption="the poster of the video", png=film.poster))
     return (
         f'<figure class="film"><video controls loop muted autoplay playsinline width="{width}" height="{height}" '
@@ -106,7 +109,7 @@ def _stage(number: int, stage: StageAccount) -> str:
     return (
         f'<li class="stage" id="stage-{number}"><h3><span class="number" aria-hidden="true">{number}</span> '
         f'{_text(stage.name)}</h3>\n<p>{_text(stage.does)}</p>\n<div class="flow">{takes}'
-        f'<div class="model"><span class="what">{_text(stage.model)}</span>'
+        f'<div class="model"><span class="what">{_breakable(stage.model)}</span>'
         f'<span class="seconds">{_duration(stage.seconds)}</span></div>{gives}</div></li>\n'
     )
 
@@ -140,9 +143,7 @@ def _around(around: AroundTheCircle) -> str:
         f'<tr><th scope="row">{side}</th>{"".join(f"<td>{percent(share)}</td>" for share in shares.tolist())}</tr>'
         for side, shares in rows.items()
     )
-    heads = "".join(
-        f'<th scope="col">{_swatch(color)}{word}</th>' for color, word in zip(COLORS, WORDS, strict=True)
-    )
+    heads = "".join(f'<th scope="col">{_swatch(color)}{word}</th>' for color, word in zip(COLORS, WORDS, strict=True))
     return (
         "<p>A photo holds one side. Where the camera stands near the photo's place, most of what it sees was in the "
         "photo; the further it goes around, the less of it was.</p>\n"
@@ -155,7 +156,8 @@ def _around(around: AroundTheCircle) -> str:
 
 
 def _swatch(color: str) -> str:
-    return f'<svg class="swatch" viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" fill="{color}"/></svg>'
+    square = f'<rect width="10" height="10" fill="{color}"/>'
+    return f'<svg class="swatch" viewBox="0 0 10 10" aria-hidden="true">{square}</svg>'
 
 
 def _card(card: Sequence[CardLine], verdict: str, notes: Sequence[str]) -> str:
@@ -226,6 +228,11 @@ def _duration(seconds: float) -> str:
 
 def _text(words: str) -> str:
     return html.escape(words)
+
+
+def _breakable(name: str) -> str:
+    """A long name with underscores may go on in the next line after each."""
+    return _text(name).replace("_", "_<wbr>")
 
 
 def _data(kind: str, content: bytes) -> str:

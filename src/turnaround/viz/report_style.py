@@ -24,22 +24,27 @@ figcaption, .of, .run { color: var(--soft); font-size: .9rem; line-height: 1.45;
 figcaption { margin-top: .4rem; }
 ul, ol { list-style: none; margin: 0; padding: 0; }
 section { margin-top: clamp(2.5rem, 6vw, 4.5rem); scroll-margin-top: 1rem; }
-.skip, .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.skip, .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+  white-space: nowrap; }
 .skip:focus { position: static; width: auto; height: auto; clip-path: none; }
 .run { margin: 0 0 .6rem; }
-.lead { font-size: clamp(1.1rem, 1rem + .6vw, 1.35rem); line-height: 1.5; max-width: 58ch; margin: 1rem 0 2rem; }
-.film video, .film img { width: min(100%, 40rem); max-height: 80vh; object-fit: contain; }
+.lead { font-size: clamp(1.1rem, 1rem + .6vw, 1.35rem); line-height: 1.5; max-width: 58ch; margin: 1rem 0; }
+.top { display: grid; gap: 1rem clamp(1.5rem, 4vw, 4rem); align-items: center;
+  grid-template-columns: minmax(0, 1fr) minmax(0, 1.15fr); }
+.film video, .film img { width: 100%; max-height: 80vh; object-fit: contain; }
 nav { margin-top: 1.6rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.3rem; font-size: .95rem; }
 
 .strip { display: flex; flex-wrap: wrap; gap: .5rem; margin: 0 0 1.5rem; }
 .strip li { display: flex; align-items: center; gap: .5rem; }
 .strip li + li::before { content: "\\2192" / ""; color: var(--soft); }
-.strip a { padding: .2rem .8rem; border-radius: 99px; background: var(--tone); color: var(--ink); text-decoration: none; }
+.strip a { padding: .2rem .8rem; border-radius: 99px; background: var(--tone); color: var(--ink);
+  text-decoration: none; }
 .strip a:hover { text-decoration: underline; }
 .stage { background: var(--sheet); border: 1px solid var(--line); border-radius: 14px; scroll-margin-top: 1rem;
   padding: clamp(1rem, 2.5vw, 1.6rem); margin-top: 1rem; }
-.number { display: inline-block; min-width: 1.7em; height: 1.7em; line-height: 1.7em; margin-right: .3rem; border-radius: 99px;
+.number { display: inline-block; min-width: 1.7em; height: 1.7em; line-height: 1.7em; margin-right: .3rem;
+  border-radius: 99px;
   background: var(--ink); color: var(--paper); text-align: center; font-size: .85em; }
 .flow { display: flex; align-items: center; gap: 1rem; margin-top: 1rem; }
 .takes, .gives { display: grid; gap: 1rem; align-items: start; min-width: 0;
@@ -47,8 +52,9 @@ nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.3rem; font-size: .95rem; }
 .takes { flex: 1 1 0; max-width: 16rem; }
 .gives { flex: 2.4 1 0; }
 .takes figure, .gives figure { max-width: 18rem; }
-.takes img, .gives img { width: 100%; }
-.model { flex: 0 0 11rem; padding: .8rem; border-radius: 10px; background: var(--tone); text-align: center; line-height: 1.35; }
+.takes img, .gives img { width: 100%; outline: 1px solid var(--line); outline-offset: -1px; }
+.model { flex: 0 0 12rem; padding: .8rem; border-radius: 10px; background: var(--tone); text-align: center;
+  line-height: 1.35; }
 .model span { display: block; }
 .what { font-weight: 600; }
 .seconds { margin-top: .25rem; font-size: .9rem; color: var(--soft); font-variant-numeric: tabular-nums; }
@@ -56,7 +62,8 @@ nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.3rem; font-size: .95rem; }
 .arrow::after { content: ""; position: absolute; right: 0; top: -4px; width: 8px; height: 8px; rotate: 45deg;
   border: solid var(--soft); border-width: 2px 2px 0 0; }
 
-.circle { display: grid; grid-template-columns: minmax(0, 26rem) minmax(0, 1fr); gap: clamp(1.5rem, 4vw, 3.5rem); align-items: center; }
+.circle { display: grid; grid-template-columns: minmax(0, 26rem) minmax(0, 1fr); gap: clamp(1.5rem, 4vw, 3.5rem);
+  align-items: center; }
 .ring { display: block; width: 100%; height: auto; }
 .ring text { fill: var(--soft); font-size: 13px; text-anchor: middle; }
 .ring .share { fill: var(--ink); font-size: 24px; font-weight: 650; }
@@ -67,7 +74,8 @@ nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.3rem; font-size: .95rem; }
 th .swatch { margin: 0 .4em 0 0; vertical-align: -.05em; }
 
 table { border-collapse: collapse; width: 100%; margin-top: 1rem; font-size: .97rem; }
-th, td { text-align: left; font-weight: inherit; padding: .5rem .6rem .5rem 0; border-top: 1px solid var(--line); vertical-align: top; }
+th, td { text-align: left; font-weight: inherit; padding: .5rem .6rem .5rem 0; border-top: 1px solid var(--line);
+  vertical-align: top; }
 thead th { color: var(--soft); font-size: .88rem; border-top: 0; }
 tfoot th, tfoot td, .shares tbody tr:last-child > * { font-weight: 650; }
 .shares td, .times td { font-variant-numeric: tabular-nums; }
@@ -78,12 +86,15 @@ tfoot th, tfoot td, .shares tbody tr:last-child > * { font-weight: 650; }
 
 .verdict { font-size: 1.15rem; padding: 1rem 1.2rem; border-left: 4px solid var(--link); background: var(--tone);
   border-radius: 0 10px 10px 0; max-width: 74ch; }
-.card { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); margin-top: 1.2rem; }
-.card > li, .sources > li { background: var(--sheet); border: 1px solid var(--line); border-radius: 14px; padding: 1rem 1.2rem; }
+.card { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr));
+  margin-top: 1.2rem; }
+.card > li, .sources > li { background: var(--sheet); border: 1px solid var(--line); border-radius: 14px;
+  padding: 1rem 1.2rem; }
 .card h3 { font-weight: 500; color: var(--soft); font-size: 1rem; }
 .value { display: flex; flex-wrap: wrap; align-items: center; gap: .2rem .8rem; font-size: 1.5rem; font-weight: 650;
   line-height: 1.3; font-variant-numeric: tabular-nums; }
-.badge { font-size: .85rem; font-weight: 600; border: 1.5px solid; border-radius: 99px; padding: .05rem .7rem; white-space: nowrap; }
+.badge { font-size: .85rem; font-weight: 600; border: 1.5px solid; border-radius: 99px; padding: .05rem .7rem;
+  white-space: nowrap; }
 .good .badge { color: var(--good); } .fair .badge { color: var(--fair); } .poor .badge { color: var(--poor); }
 .unmeasured .badge, .unmeasured .value { color: var(--unmeasured); }
 .notes { margin-top: 1.5rem; }
@@ -93,6 +104,7 @@ tfoot th, tfoot td, .shares tbody tr:last-child > * { font-weight: 650; }
 .of { margin: 0 0 .3rem; }
 .links { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; font-size: .93rem; }
 
+@media (max-width: 58rem) { .top { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 46rem) {
   .flow { flex-direction: column; align-items: stretch; }
   .takes, .gives, .takes figure, .gives figure { max-width: none; }
@@ -100,6 +112,7 @@ tfoot th, tfoot td, .shares tbody tr:last-child > * { font-weight: 650; }
   .arrow { rotate: 90deg; align-self: center; margin: .4rem 0; }
   .circle { grid-template-columns: minmax(0, 1fr); }
   .ring { max-width: 24rem; margin: 0 auto; }
+  .bar { width: 30%; }
   .weights thead { display: none; }
   .weights tr { display: block; border-top: 1px solid var(--line); padding: .5rem 0; }
   .weights th, .weights td { display: block; border: 0; padding: .1rem 0; }
