@@ -45,6 +45,13 @@ def test_wedges_of_an_arc_end_where_it_ends():
     assert (low, middle, again, high) == (-5, 15, 15, 35)  # WIDEST to the outside, half the gap inside
 
 
+def test_a_path_is_closed_where_its_wedges_leave_no_gap():
+    assert turn(*((30.0 * k, HALF_SEEN) for k in range(12))).is_closed()
+    assert turn(*((3.0 * k, HALF_SEEN) for k in range(120))).is_closed()
+    assert not turn(*((30.0 * k, HALF_SEEN) for k in range(11))).is_closed()
+    assert not turn((0.0, HALF_SEEN)).is_closed()
+
+
 def test_frames_at_one_place_share_a_wedge_and_many_stay_few():
     ((_, _, shares),) = turn(
         (11.0, [1.0, 0, 0]), (13.0, [0, 0, 1.0]), (371.0, [1.0, 0, 0]), (12.0, [0, 0, 1.0])

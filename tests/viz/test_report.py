@@ -11,6 +11,7 @@ from small_reports import FIGURES, small_report
 
 from turnaround.types import InputError
 from turnaround.viz import report_page
+from turnaround.viz.circle import AroundTheCircle, in_words
 from turnaround.viz.report import FIGURE_SIDE, Figure, figure_png
 from turnaround.viz.report_page import SECTIONS, to_html, write_report
 from turnaround.viz.report_sources import ORBIT_SOURCES
@@ -141,6 +142,15 @@ def test_a_run_without_networks_or_warnings_says_so():
     text = "".join(Elements(to_html(replace(small_report(), weights=[], notes=[]))).texts)
     assert "No network's weights were used." in text
     assert "The run warned" not in text
+
+
+def test_the_ring_is_described_in_words_and_a_gap_in_it_is_explained():
+    report = small_report()
+    around = AroundTheCircle(degrees=report.around.degrees / 6, shares=report.around.shares)
+    for turn, explained in ((report.around, False), (around, True)):
+        page = Elements(to_html(replace(report, around=turn)))
+        assert in_words(turn) in page.texts
+        assert any("the camera never stood" in text for text in page.texts) == explained
 
 
 def test_the_same_report_is_the_same_file_and_is_small(tmp_path):

@@ -23,7 +23,7 @@ def path(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(NARROW, "light"), (WIDE, "light"), (WIDE, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(NARROW, "light"), (800, "light"), (WIDE, "light"), (WIDE, "dark")])
 def test_the_report_is_whole_and_fits(tab, path, width, scheme):
     tab.open(path, width=width, scheme=scheme)
     assert tab.evaluate("document.querySelector('h1').innerText").startswith(

@@ -45,6 +45,10 @@ class AroundTheCircle:
     def whole(self) -> Float[Tensor, "3"]:
         return self.shares.mean(0)
 
+    def is_closed(self) -> bool:
+        """Whether the wedges leave no gap."""
+        return sum(end - start for start, end, _ in self.wedges()) > 360 - BIN
+
     def _mean(self, chosen: Bool[Tensor, "n"]) -> Float[Tensor, "3"] | None:
         return self.shares[chosen].mean(0) if chosen.any() else None
 

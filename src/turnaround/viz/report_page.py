@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from turnaround.io.atomic import atomic_file
 from turnaround.types import InputError, WeightsNotice
-from turnaround.viz.circle import WORDS, AroundTheCircle, in_words, percent, ring
+from turnaround.viz.circle import WORDS, AroundTheCircle, percent, ring
 from turnaround.viz.provenance import COLORS
 from turnaround.viz.report import CardLine, Figure, Film, Report, SourceLine, StageAccount
 from turnaround.viz.report_style import STYLE
@@ -144,12 +144,13 @@ def _around(around: AroundTheCircle) -> str:
         for side, shares in rows.items()
     )
     heads = "".join(f'<th scope="col">{_swatch(color)}{word}</th>' for color, word in zip(COLORS, WORDS, strict=True))
+    unvisited = "" if around.is_closed() else " Where the ring is pale, the camera never stood."
     return (
         "<p>A photo holds one side. Where the camera stands near the photo's place, most of what it sees was in the "
         "photo; the further it goes around, the less of it was.</p>\n"
         f'<div class="circle"><figure>{ring(around)}<figcaption>The way of the camera around the scene, as seen from '
-        'above. At each place the coloured areas are the shares of the picture.<span class="unseen"> '
-        f'{in_words(around)}</span></figcaption></figure>\n<div><ul class="legend">{legend}</ul>\n'
+        f"above. At each place the coloured areas are the shares of the picture.{unvisited}</figcaption></figure>\n"
+        f'<div><ul class="legend">{legend}</ul>\n'
         f'<table class="shares"><thead><tr><th scope="col">the camera looks</th>{heads}</tr></thead>'
         f"<tbody>{lines}</tbody></table></div></div>\n"
     )

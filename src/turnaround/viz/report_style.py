@@ -104,12 +104,20 @@ tfoot th, tfoot td, .shares tbody tr:last-child > * { font-weight: 650; }
 .of { margin: 0 0 .3rem; }
 .links { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; font-size: .93rem; }
 
+.gives:has(> :nth-child(4):last-child) { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+@media (max-width: 64rem) {
+  .flow { gap: .7rem; }
+  .takes { max-width: 9.5rem; }
+  .takes, .gives { grid-template-columns: repeat(auto-fit, minmax(min(100%, 7rem), 1fr)); }
+  .model { flex-basis: 8.5rem; padding: .6rem; }
+  .arrow { width: 1.1rem; }
+}
 @media (max-width: 58rem) { .top { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 46rem) {
   .flow { flex-direction: column; align-items: stretch; }
   .takes, .gives, .takes figure, .gives figure { max-width: none; }
   .model, .takes, .gives { flex: none; }
-  .arrow { rotate: 90deg; align-self: center; margin: .4rem 0; }
+  .arrow { width: 1.6rem; rotate: 90deg; align-self: center; margin: .4rem 0; }
   .circle { grid-template-columns: minmax(0, 1fr); }
   .ring { max-width: 24rem; margin: 0 auto; }
   .bar { width: 30%; }
