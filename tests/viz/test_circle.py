@@ -42,7 +42,7 @@ def test_wedges_of_a_closed_path_meet_each_other():
 
 def test_wedges_of_an_arc_end_where_it_ends():
     (low, middle, _), (again, high, _) = turn((10.0, HALF_SEEN), (20.0, HALF_SEEN)).wedges()
-    assert (low, middle, again, high) == (-5, 15, 15, 35)  # WIDEST to the outside, half the gap inside
+    assert (low, middle, again, high) == (5, 15, 15, 25)  # half the gap between them on both sides
 
 
 def test_a_path_is_closed_where_its_wedges_leave_no_gap():
