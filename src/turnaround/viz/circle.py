@@ -63,24 +63,6 @@ class AroundTheCircle:
             after = ((places[(index + 1) % len(places)][0] - place) % 360 or 360.0) / 2
             yield place - _reach(before, after), place + _reach(after, before), shares.tolist()
 
-    def is_closed(self) -> bool:
-        """Whether the wedges leave no gap."""
-        return sum(end - start for start, end, _ in self.wedges()) > 360 - BIN
-
-    def _mean(self, chosen: Bool[Tensor, "n"]) -> Float[Tensor, "3"] | None:
-        return self.shares[chosen].mean(0) if chosen.any() else None
-
-    def wedges(self) -> Iterator[tuple[float, float, list[float]]]:
-        """Parts of the circle in order, from and to in degrees, with their shares; none where no camera stood."""
-        turn = self.degrees.double() % 360
-        turn[turn >= 360] = 0  # what is below 0 by rounding alone
-        bins = (turn / BIN).long()
-        places = [(float(turn[bins == b].mean()), self.shares[bins == b].mean(0)) for b in bins.unique()]
-        for index, (place, shares) in enumerate(places):
-            before = (place - places[index - 1][0]) % 360 or 360.0
-            after = (places[(index + 1) % len(places)][0] - place) % 360 or 360.0
-            yield place - min(before / 2, WIDEST), place + min(after / 2, WIDEST), shares.tolist()
-
 
 def _reach(half: float, other: float) -> float:
     """Degrees to the edge of a wedge: half way to the next one, or at the end of a path as far as to the other side."""
