@@ -10,10 +10,9 @@ import torch
 from small_reports import FIGURES, small_report
 
 from turnaround.types import InputError
-from turnaround.viz import report_page
 from turnaround.viz.circle import AroundTheCircle, in_words
 from turnaround.viz.report import FIGURE_SIDE, Figure, figure_png
-from turnaround.viz.report_page import SECTIONS, to_html, write_report
+from turnaround.viz.report_page import LARGEST_FILM, SECTIONS, to_html, write_report
 from turnaround.viz.report_sources import ORBIT_SOURCES
 
 HOSTILE = '<script>alert("x")</script>\'&.jpg'
@@ -123,9 +122,9 @@ def test_a_large_picture_is_made_smaller(size, smaller):
     assert (pixels == 51).all()  # 0.2 * 255: the mean of one colour is that colour
 
 
-def test_a_video_that_is_too_large_is_linked(monkeypatch):
-    monkeypatch.setattr(report_page, "LARGEST_FILM", 10)
-    elements = Elements(to_html(small_report()))
+def test_a_video_that_is_too_large_is_linked():
+    report = small_report()
+    elements = Elements(to_html(replace(report, film=replace(report.film, mp4=bytes(LARGEST_FILM + 1)))))
     assert not elements.all("video")
     assert {"href": "orbit.mp4"} in elements.all("a")
     assert len(elements.all("img")) == FIGURES + 1
