@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from turnaround.io.image import MAX_SIDE, read_image, read_png16, write_image, write_png16
+from turnaround.io.image import MAX_SIDE, encode_png, read_image, read_png16, write_image, write_png16
 from turnaround.types import InputError
 
 
@@ -26,6 +26,13 @@ def test_png_round_trip_is_exact_to_half_a_step(tmp_path, noise):
     assert read.dtype == torch.float32
     assert read.is_contiguous()
     assert torch.equal(read, torch.round(noise * 255) / 255)
+
+
+def test_an_encoded_png_is_what_the_file_holds(tmp_path, noise):
+    write_image(tmp_path / "a.png", noise)
+    assert encode_png("a picture", noise) == (tmp_path / "a.png").read_bytes()
+    with pytest.raises(InputError, match=r"a picture: expected values in \[0, 1\], found 2 to 2"):
+        encode_png("a picture", torch.full((3, 2, 2), 2.0))
 
 
 def test_jpg_keeps_flat_colours(tmp_path):

@@ -38,9 +38,14 @@ def has_alpha(path: Path) -> bool:
 def write_image(path: Path, image: Float[Tensor, "3 h w"]) -> None:
     """An 8 bit .png or .jpg (quality 95) of RGB in [0, 1]."""
     require_suffix(path, ".png", ".jpg", ".jpeg")
-    pixels = cv2.cvtColor(quantise(path, image, 255).transpose(1, 2, 0), cv2.COLOR_RGB2BGR)
+    data = _encode(path.suffix.lower(), path, image)
     with atomic_file(path) as temporary:
-        temporary.write_bytes(cv2.imencode(path.suffix.lower(), pixels)[1].tobytes())
+        temporary.write_bytes(data)
+
+
+def encode_png(subject: object, image: Float[Tensor, "3 h w"]) -> bytes:
+    """What `write_image` writes to a .png; `subject` is what an error names."""
+    return _encode(".png", subject, image)
 
 
 def read_png16(path: Path) -> Float[Tensor, "h w"]:
@@ -90,6 +95,11 @@ def require_suffix(path: Path, *suffixes: str) -> None:
         raise InputError(
             path, expected=f"a name in {' or '.join(suffixes)}", found=repr(path.suffix), fix="rename the output"
         )
+
+
+def _encode(suffix: str, subject: object, image: Float[Tensor, "3 h w"]) -> bytes:
+    pixels = cv2.cvtColor(quantise(subject, image, 255).transpose(1, 2, 0), cv2.COLOR_RGB2BGR)
+    return cv2.imencode(suffix, pixels)[1].tobytes()
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
