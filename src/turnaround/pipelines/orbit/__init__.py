@@ -1,0 +1,1 @@
+"""One picture to a video that turns around its scene."""
