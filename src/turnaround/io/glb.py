@@ -21,7 +21,8 @@ _GENERATOR = "turnaround"
 _TYPES = {5123: "<u2", 5125: "<u4", 5126: "<f4"}  # componentType of the arrays we write
 _POINTS, _TRIANGLES = 0, 4  # mode of a primitive
 _VERTICES, _ELEMENTS = 34962, 34963  # target of a buffer view: attributes and indices
-_SAMPLER = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}  # smooth, clamped to the edge
+# Smooth and clamped to the edge; without mipmaps, which would mix holes in from afar.
+_SAMPLER = {"magFilter": 9729, "minFilter": 9729, "wrapS": 33071, "wrapT": 33071}
 _UNLIT = {"doubleSided": True, "extensions": {"KHR_materials_unlit": {}}}
 _WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 # OpenCV's axes (y down, z forward) to glTF's (y up, -z forward): half a turn about x, as a column-major matrix
@@ -65,7 +66,8 @@ def write_textured_glb(path: Path, meshes: Sequence[TexturedMesh]) -> None:
         primitives.append(
             (mesh.name, {"attributes": attributes, "indices": indices, "material": number, "mode": _TRIANGLES})
         )
-        materials.append(_UNLIT | {"pbrMetallicRoughness": {"baseColorTexture": {"index": number}}})
+        surface = {"baseColorTexture": {"index": number}, "metallicFactor": 0, "roughnessFactor": 1}
+        materials.append(_UNLIT | {"pbrMetallicRoughness": surface})
     _write(path, _document(primitives, materials, body), body)
 
 

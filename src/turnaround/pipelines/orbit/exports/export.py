@@ -50,8 +50,8 @@ class Export(ABC):
 class Exports:
     """Several of them, each under a name of its own; None stands for one that is not wanted."""
 
-    def __init__(self, *, exports: Mapping[str, Export | None]):
-        self.exports = {name: export for name, export in exports.items() if export is not None}
+    def __init__(self, *, files: Mapping[str, Export | None]):
+        self.files = {name: export for name, export in files.items() if export is not None}
         names = self.names
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -60,7 +60,7 @@ class Exports:
     @property
     def names(self) -> Sequence[str]:
         """Of all that is written."""
-        return [name for export in self.exports.values() for name in export.names]
+        return [name for export in self.files.values() for name in export.names]
 
     def require_apart(self, path: Path, out: Path) -> None:
         """Refuses an input that is, or lies in, what would be replaced."""
@@ -83,7 +83,7 @@ class Exports:
             remove_leftovers(out / name)
         seconds = {}
         with atomic_entries(out, self.names, pattern="*.png") as staged:
-            for name, export in self.exports.items():
+            for name, export in self.files.items():
                 told(name)
                 started = perf_counter()
                 export.write(staged, orbit, cache, setting)
