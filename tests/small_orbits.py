@@ -32,9 +32,7 @@ def scenes(*, height, width, frames):
 
 def view_of(scene, frame):
     camera = scene.camera.at(frame)
-    camera = replace(
-        camera, world_from_cam=camera.world_from_cam.float(), intrinsics=camera.intrinsics.float()
-    )
+    camera = replace(camera, world_from_cam=camera.world_from_cam.float(), intrinsics=camera.intrinsics.float())
     return View(image=color(scene, frame).float(), depth=surface(scene, frame).depth, camera=camera)
 
 

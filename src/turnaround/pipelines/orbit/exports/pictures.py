@@ -67,6 +67,7 @@ class Gif(Export):
                 duration=duration,
                 loop=0,
                 optimize=False,
+                palette=bytes(palette.getpalette() or []),  # else each frame carries its own copy
             )
 
     def _pixels(self, frame: Float[Tensor, "3 h w"]) -> np.ndarray:

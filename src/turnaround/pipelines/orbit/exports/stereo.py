@@ -99,9 +99,7 @@ def filled(seen: Rendering) -> Float[Tensor, "3 h w"]:
     return fill_picture(seen.image, seen.depth, seen.hole)
 
 
-def fill_picture(
-    image: Float[Tensor, "3 h w"], depth: Float[Tensor, "h w"], hole: Tensor
-) -> Float[Tensor, "3 h w"]:
+def fill_picture(image: Float[Tensor, "3 h w"], depth: Float[Tensor, "h w"], hole: Tensor) -> Float[Tensor, "3 h w"]:
     """`fill_from_behind` on RGB and disparity, which is the depth of the nearest that is seen / depth."""
     if bool(hole.all()) or not bool(hole.any()):
         return image

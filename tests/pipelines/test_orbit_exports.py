@@ -1,0 +1,323 @@
+"""The files of a small orbit, read back."""
+
+import json
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from small_orbits import EDGES, PIVOT, SETTING, TOLERANCE, small_orbit
+
+from turnaround.geometry.projection import project, unproject
+from turnaround.io.depth import read_depth_truth_npz
+from turnaround.io.image import read_image, read_png16
+from turnaround.io.nerfstudio import read_transforms
+from turnaround.io.ply import read_ply
+from turnaround.io.video import open_frames, read_video
+from turnaround.pipelines.orbit.exports.export import Exports, Setting
+from turnaround.pipelines.orbit.exports.maps import DepthMaps, Masks, ProvenanceArrays, Transforms
+from turnaround.pipelines.orbit.exports.pictures import Frames, Gif, Mp4, ProvenanceMp4
+from turnaround.pipelines.orbit.exports.scene import SceneGlb, ScenePly, contributions
+from turnaround.types import DepthKind, InputError, Provenance
+
+FRAMES, HEIGHT, WIDTH = 6, 48, 64
+
+
+@pytest.fixture(scope="module")
+def finished():
+    return small_orbit(height=HEIGHT, width=WIDTH, frames=FRAMES)
+
+
+def written(tmp_path, finished, *exports):
+    Exports(files={str(number): export for number, export in enumerate(exports)}).write(tmp_path, *finished, SETTING)
+    return tmp_path
+
+
+def test_frames_are_the_video_to_the_bit_of_8(tmp_path, finished):
+    out = written(tmp_path, finished, Frames())
+    files = sorted((out / "frames").iterdir())
+    assert [file.name for file in files] == [f"{number:05d}.png" for number in range(FRAMES)]
+    for file, frame in zip(files, finished[0].video, strict=True):
+        assert torch.equal(torch.from_numpy(np.array(Image.open(file))), (frame * 255).round().byte().permute(1, 2, 0))
+
+
+def test_videos_have_all_frames_at_their_size_and_rate(tmp_path, finished):
+    out = written(tmp_path, finished, Mp4(), ProvenanceMp4())
+    for name in ("orbit.mp4", "provenance.mp4"):
+        source = open_frames(out / name)
+        assert (source.frames, source.height, source.width, source.fps) == (FRAMES, HEIGHT, WIDTH, 12.0)
+    assert_in_order(read_video(out / "orbit.mp4", max_frames=FRAMES), finished[0].video)
+
+
+def assert_in_order(shown, video):
+    """Each frame is nearer to its own than to any other: what coding does to colours at edges is much less."""
+    apart = (shown[:, None] - video).abs().mean(dim=(2, 3, 4))
+    assert apart.argmin(dim=1).tolist() == list(range(FRAMES))
+
+
+def test_provenance_video_tints_only_what_was_not_observed(tmp_path, finished):
+    orbit, cache = finished
+    labels = torch.zeros_like(orbit.label)
+    labels[:, :16], labels[:, 32:] = int(Provenance.PROPAGATED), int(Provenance.GENERATED)
+    grey = replace(orbit, video=torch.full_like(orbit.video, 0.5), label=labels)
+    out = written(tmp_path, (grey, cache), ProvenanceMp4())
+    seen = read_video(out / "provenance.mp4", max_frames=FRAMES).mean(dim=(0, 3))  # [3 h]
+    # 0.6 of grey and 0.4 of the tint; limited range has 219 steps and H.264 some error.
+    for row, expected in ((8, (0.7, 0.6, 0.3)), (24, (0.5, 0.5, 0.5)), (40, (0.7, 0.3, 0.7))):
+        assert seen[:, row].tolist() == pytest.approx(expected, abs=0.02)
+
+
+def test_gif_loops_for_ever_with_one_palette(tmp_path, finished):
+    out = written(tmp_path, finished, Gif(side=32))
+    with Image.open(out / "orbit.gif") as gif:
+        assert (gif.size, gif.n_frames, gif.info["loop"], gif.info["duration"]) == ((32, 24), FRAMES, 0, 80)
+    flags = gif_image_flags((out / "orbit.gif").read_bytes())
+    assert len(flags) == FRAMES
+    assert not any(flag & 0x80 for flag in flags), "no frame has a palette of its own"
+
+
+def test_a_small_gif_is_not_made_larger_and_shows_the_frames(tmp_path, finished):
+    out = written(tmp_path, finished, Gif(side=1000))
+    shown = torch.stack(list(open_frames(out / "orbit.gif")))
+    assert shown.shape == finished[0].video.shape
+    assert_in_order(shown, finished[0].video)
+
+
+def gif_image_flags(data):
+    """The packed byte of each image descriptor (GIF89a specification, 20)."""
+    place, flags = 13 + 3 * 2 ** ((data[10] & 7) + 1), []
+    while data[place] != 0x3B:
+        if data[place] == 0x21:
+            place += 2
+        else:
+            assert data[place] == 0x2C
+            flags.append(data[place + 9])
+            place += 11 + (3 * 2 ** ((data[place + 9] & 7) + 1) if data[place + 9] & 0x80 else 0)
+        while data[place]:
+            place += data[place] + 1
+        place += 1
+    return flags
+
+
+def test_provenance_arrays_are_exact(tmp_path, finished):
+    out, orbit = written(tmp_path, finished, ProvenanceArrays()), finished[0]
+    with np.load(out / "provenance.npz", allow_pickle=False) as stored:
+        assert {name: values.dtype for name, values in stored.items()} == {
+            "label": np.uint8,
+            "confidence": np.float32,
+            "step": np.int16,
+        }
+        for name in ("label", "confidence", "step"):
+            assert torch.equal(torch.from_numpy(stored[name]).to(getattr(orbit, name)), getattr(orbit, name))
+    assert set(orbit.step.unique().tolist()) == {0, 1, 3}, "not all alike"
+
+
+def test_the_same_orbit_gives_the_same_bytes(tmp_path, finished):
+    exports = (Frames(), Gif(side=64), ProvenanceArrays(), DepthMaps(), Masks(), Transforms(), ScenePly(), SceneGlb())
+    for name in ("one", "other"):
+        written(tmp_path / name, finished, *exports)
+    files = sorted(file.relative_to(tmp_path / "one") for file in (tmp_path / "one").rglob("*") if file.is_file())
+    assert len(files) == 3 * FRAMES + 6
+    assert all((tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes() for file in files)
+
+
+def test_depth_is_exact_in_npz_and_inverse_in_png(tmp_path, finished):
+    out, depth = written(tmp_path, finished, DepthMaps()), finished[0].depth
+    stored = read_depth_truth_npz(out / "depth.npz")
+    assert stored.kind is DepthKind.METRIC
+    assert torch.equal(stored.values, depth)
+    pictures = torch.stack([read_png16(out / "depth" / f"{number:05d}.png") for number in range(FRAMES)])
+    # half a step of 16 bits, and float32's own error
+    torch.testing.assert_close(pictures, depth.min() / depth, rtol=0, atol=0.5 / 65535 + 1e-6)
+
+
+def test_masks_are_white_where_generated(tmp_path, finished):
+    out, label = written(tmp_path, finished, Masks()), finished[0].label
+    for number in range(FRAMES):
+        with Image.open(out / "masks" / f"{number:05d}.png") as mask:
+            assert mask.mode == "L"
+            assert torch.equal(torch.from_numpy(np.array(mask)), (label[number] == 2).byte() * 255)
+
+
+def test_transforms_name_the_frames_and_their_cameras(tmp_path, finished):
+    out, cameras = written(tmp_path, finished, Frames(), Transforms()), finished[0].cameras
+    read = read_transforms(out / "transforms.json")
+    assert all(image.is_file() for image in read.images)
+    assert [image.name for image in read.images] == [f"{number:05d}.png" for number in range(FRAMES)]
+    assert torch.equal(read.cameras.world_from_cam, cameras.world_from_cam)
+    assert torch.equal(read.cameras.intrinsics, cameras.intrinsics)
+
+
+def test_points_of_all_key_views_each_surface_once(tmp_path, finished):
+    out, cache = written(tmp_path, finished, ScenePly()), finished[1]
+    cloud = read_ply(out / "scene.ply")
+    first, last, behind = (view.view for view in cache.ordered)
+    step = cloud.attributes["step"]
+    ours = step == 0
+    assert torch.equal(cloud.vertices[ours], unproject(first.depth.double()[None], first.camera).float().reshape(-1, 3))
+    assert torch.equal(cloud.colors[ours], (first.image * 255).round().byte().flatten(1).T)
+    assert cloud.attributes["label"][ours].unique().tolist() == [Provenance.OBSERVED]
+    # Of the last view stays exactly what was labelled as new to it.
+    generated = cache.views[1].label == int(Provenance.GENERATED)
+    assert int((step == 1).sum()) == int(generated.sum())
+    assert torch.equal(cloud.attributes["confidence"][step == 1], cache.views[1].confidence[generated])
+    assert cloud.attributes["label"][step == 1].unique().tolist() == [Provenance.GENERATED]
+    # Behind the box there is the wall, of which the last view has shown a part.
+    points = cloud.vertices[step == 2]
+    assert 0 < len(points) < int(behind.depth.isfinite().sum())
+    assert points[:, 2].sub(8).abs().max() < 1e-4  # float32 at 8 metres
+    pixels, z = project(points[None].double(), last.camera)
+    x, y = pixels[0].long().unbind(-1)
+    inside = (x >= 0) & (x < WIDTH) & (y >= 0) & (y < HEIGHT)
+    assert (last.depth[y[inside], x[inside]] < z[0, inside] * (1 - TOLERANCE)).all(), "hidden from the last view"
+
+
+def parsed_glb(path):
+    """The JSON, and what gives a view's bytes and an accessor's array, by glTF 2.0 itself (3.6, 4.4)."""
+    data = path.read_bytes()
+    magic, version, length, text_length, kind = struct.unpack_from("<4sII I4s", data)
+    assert (magic, version, length, kind) == (b"glTF", 2, len(data), b"JSON")
+    document, body = json.loads(data[20 : 20 + text_length]), data[28 + text_length :]
+
+    def view(number):
+        stated = document["bufferViews"][number]
+        part = body[stated["byteOffset"] : stated["byteOffset"] + stated["byteLength"]]
+        assert len(part) == stated["byteLength"]
+        return part
+
+    def array(number):
+        stated = document["accessors"][number]
+        width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3}[stated["type"]]
+        dtype = {5125: "<u4", 5126: "<f4"}[stated["componentType"]]
+        return np.frombuffer(view(stated["bufferView"]), dtype).reshape(stated["count"], width)
+
+    return document, view, array
+
+
+def test_glb_shows_each_view_from_its_camera(tmp_path, finished):
+    out, cache = written(tmp_path, finished, SceneGlb()), finished[1]
+    document, _, array = parsed_glb(out / "scene.glb")
+    nodes = {node["name"]: node for node in document["nodes"]}
+    assert list(nodes) == ["view 0", "view 1", "behind 0"]
+    for node, key in zip(nodes.values(), cache.ordered, strict=True):
+        (primitive,) = document["meshes"][node["mesh"]]["primitives"]
+        positions = array(primitive["attributes"]["POSITION"]).astype(np.float64)
+        stated = document["accessors"][primitive["attributes"]["POSITION"]]
+        assert np.float32(stated["min"]).tolist() == positions.min(0).tolist()
+        assert np.float32(stated["max"]).tolist() == positions.max(0).tolist()
+        # glTF's axes: the camera looks along -z with y up, so its world_from_cam turns by half about x on both sides
+        matrix = np.reshape(node["matrix"], (4, 4)).T
+        world = positions @ matrix[:3, :3].T + matrix[:3, 3]
+        turn = np.diag([1.0, -1.0, -1.0, 1.0])
+        camera = turn @ key.view.camera.world_from_cam[0].double().numpy() @ turn
+        in_camera = (world - camera[:3, 3]) @ camera[:3, :3]
+        assert (in_camera[:, 2] < 0).all()
+        focal = WIDTH  # of these worlds, with the middle as principal point
+        seen = np.stack([in_camera[:, 0], -in_camera[:, 1]], axis=1) / -in_camera[:, 2:] * focal
+        places = array(primitive["attributes"]["TEXCOORD_0"]) * [WIDTH, HEIGHT] - [WIDTH / 2, HEIGHT / 2]
+        np.testing.assert_allclose(seen, places, atol=1e-3)  # pixels; float32 at 8 metres
+        # Fronts are counter-clockwise with y up (3.7.2.1), all of them.
+        corners = (seen * [1, -1])[array(primitive["indices"]).reshape(-1, 3)]
+        one, other = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+        area = (one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0]) / 2
+        np.testing.assert_allclose(area, 0.5, atol=1e-3)
+
+
+def test_glb_holds_pictures_and_provenance(tmp_path, finished):
+    out, cache = written(tmp_path, finished, SceneGlb()), finished[1]
+    document, view, array = parsed_glb(out / "scene.glb")
+    for number, key in enumerate(cache.ordered):
+        (primitive,) = document["meshes"][number]["primitives"]
+        material = document["materials"][primitive["material"]]
+        texture = document["textures"][material["pbrMetallicRoughness"]["baseColorTexture"]["index"]]
+        image = document["images"][texture["source"]]
+        assert image["mimeType"] == "image/png"
+        (tmp_path / "texture.png").write_bytes(view(image["bufferView"]))
+        picture = read_image(tmp_path / "texture.png")
+        torch.testing.assert_close(picture, key.view.image, rtol=0, atol=0.5 / 255 + 1e-6)  # half a step of 8 bits
+        pixels = (array(primitive["attributes"]["TEXCOORD_0"]) * [WIDTH, HEIGHT]).astype(int)
+        rows, columns = pixels[:, 1], pixels[:, 0]
+        for name, values in (("_LABEL", key.label), ("_CONFIDENCE", key.confidence)):
+            stored = array(primitive["attributes"][name])[:, 0]
+            assert stored.tolist() == values.float()[rows, columns].tolist()
+        assert set(array(primitive["attributes"]["_STEP"])[:, 0].tolist()) == {float(key.step)}
+
+
+def test_glb_is_cut_at_depth_edges(tmp_path, finished):
+    out, cache = written(tmp_path, finished, SceneGlb()), finished[1]
+    document, _, array = parsed_glb(out / "scene.glb")
+    (primitive,) = document["meshes"][0]["primitives"]
+    depth = array(primitive["attributes"]["POSITION"])[:, 2][array(primitive["indices"])[:, 0].reshape(-1, 3)]
+    near, far = depth.min(axis=1), depth.max(axis=1)
+    assert ((far - near) < 2 * EDGES.depth_ratio * far).all()  # a diagonal takes two steps
+    # The box is 0.8 from the pivot to its front: 3.2 m away, the wall 8; so the squares across its outline are missing.
+    in_box = cache.views[0].view.depth < 5
+    mixed = torch.stack([in_box[:-1, :-1], in_box[:-1, 1:], in_box[1:, :-1], in_box[1:, 1:]]).sum(0) % 4 != 0
+    assert len(depth) == 2 * ((HEIGHT - 1) * (WIDTH - 1) - int(mixed.sum()))
+
+
+def test_a_view_that_adds_nothing_is_left_out(finished):
+    _, cache = finished
+    again = replace(cache.views[0], step=7)
+    parts = list(contributions(cache.with_view(again), TOLERANCE))
+    assert [part.name for part in parts] == ["view 0", "view 1", "behind 0", "view 2"]
+    assert [bool(part.new.any()) for part in parts] == [True, True, True, False]
+
+
+class Fails(Mp4):
+    def write(self, out, orbit, cache, setting):
+        super().write(out, orbit, cache, setting)
+        raise InputError("orbit", expected="a reason", found="none", fix="none")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_all_or_nothing(tmp_path, finished):
+    with pytest.raises(InputError, match="expected a reason"):
+        written(tmp_path, finished, Frames(), Masks(), Fails())
+    assert names(tmp_path) == []
+    written(tmp_path, finished, Frames(), Masks(), Mp4())
+    before = (tmp_path / "orbit.mp4").read_bytes()
+    (tmp_path / "frames" / "00099.png").touch()  # of a longer run
+    with pytest.raises(InputError, match="expected a reason"):
+        written(tmp_path, finished, Frames(), Fails())
+    assert names(tmp_path) == ["frames", "masks", "orbit.mp4"]
+    assert (tmp_path / "orbit.mp4").read_bytes() == before
+    assert (tmp_path / "frames" / "00099.png").exists()
+    written(tmp_path, finished, Frames())
+    assert len(names(tmp_path / "frames")) == FRAMES
+
+
+def test_what_killed_runs_left_is_removed(tmp_path, finished):
+    for name in (".staged.0123abcd", ".frames.0123abcd"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".orbit.0123abcd.mp4").touch()
+    written(tmp_path, finished, Frames(), Mp4())
+    assert names(tmp_path) == ["frames", "orbit.mp4"]
+
+
+def test_foreign_files_and_the_input_are_never_replaced(tmp_path, finished):
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"frames: expected a new folder.*notes\.txt"):
+        written(tmp_path, finished, Frames())
+    exports = Exports(files={"frames": Frames(), "mp4": Mp4()})
+    for inside in ("frames/00000.png", "orbit.mp4"):
+        with pytest.raises(InputError, match="expected an input outside of what is written"):
+            exports.require_apart(tmp_path / inside, tmp_path)
+    exports.require_apart(tmp_path / "photo.jpg", tmp_path)
+
+
+def test_unlawful_settings_are_refused():
+    with pytest.raises(InputError, match=r"each file made once, found orbit\.mp4 twice"):
+        Exports(files={"one": Mp4(), "other": Mp4()})
+    assert Exports(files={"one": None, "other": Mp4()}).names == ["orbit.mp4"]
+    with pytest.raises(InputError, match="depth: expected metric or scale_invariant"):
+        Setting(fps=12.0, kind=DepthKind.AFFINE_DISPARITY, pivot=PIVOT, edges=EDGES, tolerance=TOLERANCE)
+    with pytest.raises(InputError, match="side: expected at least 1 pixel"):
+        Gif(side=0)
