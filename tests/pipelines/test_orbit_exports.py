@@ -293,6 +293,14 @@ def test_all_or_nothing(tmp_path, finished):
     assert len(names(tmp_path / "frames")) == FRAMES
 
 
+def test_progress_is_told_and_measured(tmp_path, finished):
+    heard = []
+    exports = Exports(files={"cameras": Transforms(), "video": Mp4()})
+    seconds = exports.write(tmp_path, *finished, SETTING, told=heard.append)
+    assert heard == list(seconds) == ["cameras", "video"]
+    assert all(value > 0 for value in seconds.values())
+
+
 def test_what_killed_runs_left_is_removed(tmp_path, finished):
     for name in (".staged.0123abcd", ".frames.0123abcd"):
         (tmp_path / name).mkdir()

@@ -72,6 +72,8 @@ def contributions(cache: SceneCache, tolerance: float) -> Iterator[Contribution]
         depth, camera = view.view.depth, view.view.camera
         new = is_known(depth)
         for other in earlier:
+            if not bool(new.any()):
+                break
             _, seen, _ = seen_from(depth, camera, other.view.depth, other.view.camera, tolerance=tolerance)
             new &= ~seen
         earlier.append(view)
