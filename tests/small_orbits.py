@@ -7,7 +7,7 @@ from hand_made_worlds import body, looking_at, wall
 
 from turnaround.geometry import paths
 from turnaround.geometry.visibility import seen_from
-from turnaround.pipelines.orbit.exports.export import Setting
+from turnaround.pipelines.orbit.exports.export import Exports, Setting
 from turnaround.render.cache import render
 from turnaround.render.elements import Edges
 from turnaround.render.shapes import Shape
@@ -77,3 +77,9 @@ def filmed(cache, world):
             intrinsics=world.camera.intrinsics.float(),
         ),
     )
+
+
+def written(out, finished, *exports):
+    """The folder, with the files of these exports of a video and its cache."""
+    Exports(files={str(number): export for number, export in enumerate(exports)}).write(out, *finished, SETTING)
+    return out
