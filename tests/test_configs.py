@@ -286,6 +286,13 @@ def test_each_pipeline_builds(name):
     assert build(composed("run", f"pipeline={name}", *PIPELINES[name])).pipeline.run
 
 
+@pytest.mark.parametrize("name", options("exports"))
+def test_each_set_of_exports_builds(name):
+    exports = build_value(OmegaConf.to_container(composed(f"exports/{name}").exports), "exports")
+    assert {"orbit.mp4", "frames/", "provenance.npz", "transforms.json", "scene.ply", "scene.glb"} <= {*exports.names}
+    assert ("vr180.mp4" in exports.names) == (name == "vr180")
+
+
 @pytest.mark.parametrize("name", options("study"))
 def test_each_arm_of_a_study_is_a_config_that_builds(name, cache, tmp_path):
     study = build(composed("run", f"study={name}")).pipeline

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from turnaround.io.atomic import atomic_file, atomic_folder
+from turnaround.io.atomic import atomic_entries, atomic_file, atomic_folder
 from turnaround.types import InputError
 
 
@@ -111,3 +111,38 @@ def test_folder_behind_a_link_is_replaced_and_the_link_stays(tmp_path):
         (temporary / "00000.png").write_text("new")
     assert (tmp_path / "frames").is_symlink()
     assert (tmp_path / "disk" / "00000.png").read_text() == "new"
+
+
+def test_entries_appear_together(tmp_path):
+    out = tmp_path / "out"
+    (out / "pictures").mkdir(parents=True)
+    (out / "pictures" / "9.png").write_text("old")
+    (out / "kept.txt").write_text("kept")
+    with atomic_entries(out, ["a.txt", "pictures/"], pattern="*.png") as staged:
+        (staged / "a.txt").write_text("new")
+        (staged / "pictures").mkdir()
+        (staged / "pictures" / "0.png").write_text("new")
+        (staged / "scratch.txt").write_text("asked for by nobody")
+        assert not (out / "a.txt").exists()
+    found = {str(file.relative_to(out)): file.read_text() for file in out.rglob("*") if file.is_file()}
+    assert found == {"a.txt": "new", "pictures/0.png": "new", "kept.txt": "kept"}
+
+
+def test_entries_of_which_one_is_missing_do_not_appear(tmp_path):
+    with (
+        pytest.raises(InputError, match="no such file"),
+        atomic_entries(tmp_path, ["a.txt", "b.txt"], pattern="*") as staged,
+    ):
+        (staged / "a.txt").touch()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_entries_are_refused_on_entry(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "notes.txt").touch()
+    with (
+        pytest.raises(InputError, match=r"found notes\.txt in it"),
+        atomic_entries(tmp_path, ["a.txt", "pictures/"], pattern="*.png"),
+    ):
+        pytest.fail("the block must not start")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pictures"]

@@ -1,11 +1,15 @@
 import json
 import struct
+from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from turnaround.io.glb import read_glb, write_glb
+from turnaround.io.glb import read_glb, write_glb, write_textured_glb
+from turnaround.io.mesh import TexturedMesh
 from turnaround.types import InputError
 
 
@@ -123,3 +127,59 @@ def test_unwritable_and_full_places(tmp_path, triangle, full_disk):
     with full_disk(500), pytest.raises(InputError, match=r"a\.glb: expected a writable place.*file too large"):
         write_glb(tmp_path / "a.glb", *triangle)
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.fixture
+def textured(triangle):
+    vertices, faces, _ = triangle
+    return TexturedMesh(
+        name="one",
+        vertices=vertices,
+        faces=faces,
+        coordinates=torch.tensor([[0.0, 0.0], [1.0, 0.25], [0.5, 1.0]]),
+        picture=torch.arange(60, dtype=torch.uint8).view(4, 5, 3),
+        attributes={"_LABEL": torch.tensor([0.0, 1.0, 2.0])},
+    )
+
+
+def test_textured_scene_follows_the_specification(tmp_path, textured):
+    write_textured_glb(tmp_path / "a.glb", [textured, replace(textured, name="other", picture=textured.picture + 100)])
+    document, body = parts(tmp_path / "a.glb")
+    assert [node["name"] for node in document["nodes"]] == ["one", "other"]
+    assert document["scenes"][document["scene"]]["nodes"] == [0, 1]
+    assert document["buffers"] == [{"byteLength": len(body)}]
+    assert "extensionsRequired" not in document
+    sizes, widths = {5126: 4, 5125: 4}, {"SCALAR": 1, "VEC2": 2, "VEC3": 3}
+    for accessor in document["accessors"]:
+        view = document["bufferViews"][accessor["bufferView"]]
+        assert view["byteOffset"] % 4 == 0
+        assert view["byteLength"] == accessor["count"] * sizes[accessor["componentType"]] * widths[accessor["type"]]
+        assert view["byteOffset"] + view["byteLength"] <= len(body)
+    for number, mesh in enumerate(document["meshes"]):
+        (primitive,) = mesh["primitives"]
+        assert set(primitive["attributes"]) == {"POSITION", "TEXCOORD_0", "_LABEL"}
+        kinds = {name: document["accessors"][index]["type"] for name, index in primitive["attributes"].items()}
+        assert kinds == {"POSITION": "VEC3", "TEXCOORD_0": "VEC2", "_LABEL": "SCALAR"}
+        coordinates = document["bufferViews"][
+            document["accessors"][primitive["attributes"]["TEXCOORD_0"]]["bufferView"]
+        ]
+        stored = np.frombuffer(body, "<f4", count=6, offset=coordinates["byteOffset"])
+        assert stored.tolist() == textured.coordinates.flatten().tolist()
+        texture = document["materials"][primitive["material"]]["pbrMetallicRoughness"]["baseColorTexture"]["index"]
+        view = document["bufferViews"][document["images"][document["textures"][texture]["source"]]["bufferView"]]
+        png = body[view["byteOffset"] : view["byteOffset"] + view["byteLength"]]
+        with Image.open(BytesIO(png)) as picture:
+            assert np.array(picture).tolist() == (textured.picture + 100 * number).tolist()
+
+
+def test_textured_scenes_without_faces_or_sense_are_refused(tmp_path, textured):
+    path = tmp_path / "a.glb"
+    for meshes in ([], [textured, replace(textured, faces=textured.faces[:0])]):
+        with pytest.raises(InputError, match="expected meshes with faces, found none"):
+            write_textured_glb(path, meshes)
+    with pytest.raises(InputError, match="expected faces of vertices 0 to 2, found 1 to 3"):
+        write_textured_glb(path, [replace(textured, faces=textured.faces + 1)])
+    assert list(tmp_path.iterdir()) == []
+    write_textured_glb(path, [textured])
+    with pytest.raises(InputError, match="a scene with textures"):
+        read_glb(path)

@@ -5,13 +5,15 @@ import os
 import secrets
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from turnaround.types import InputError
+
+STAGED = "staged"  # what `atomic_entries` calls its folder, but for the temporary part
 
 _Writer = TypeVar("_Writer", bound="AtomicWriter")  # beartype takes typing.Self only where it decorates the class
 
@@ -76,6 +78,31 @@ def atomic_folder(path: Path, *, pattern: str) -> Iterator[Path]:
             shutil.rmtree(retired, ignore_errors=True)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def atomic_entries(out: Path, names: Sequence[str], *, pattern: str) -> Iterator[Path]:
+    """An empty folder in `out`; the entries of these names made in it move to `out` when the block ends well.
+
+    A name that ends in "/" is a folder of files that match `pattern`. All names must have been made. Errors as of
+    `atomic_file` and `atomic_folder`, on entry for all of them.
+    """
+    with ExitStack() as stack:
+        places = {
+            name: stack.enter_context(
+                atomic_folder(out / name, pattern=pattern) if name.endswith("/") else atomic_file(out / name)
+            )
+            for name in names
+        }
+        staged = _beside(out / STAGED)
+        with _refused_by_the_system(out / STAGED, staged):
+            staged.mkdir(parents=True)
+            try:
+                yield staged
+                for name, place in places.items():
+                    os.replace(staged / name, place)
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
 
 
 class AtomicWriter(ABC):

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from turnaround.io.atomic import atomic_file
@@ -68,6 +68,18 @@ def write_png16(path: Path, values: Float[Tensor, "h w"]) -> None:
     data = encode_png16(path, values)
     with atomic_file(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_mask(path: Path, mask: Bool[Tensor, "h w"]) -> None:
+    """A grey 8 bit PNG: 255 where true, else 0."""
+    require_suffix(path, ".png")
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", mask.cpu().numpy().astype(np.uint8) * 255)[1].tobytes())
+
+
+def encode_pixels(image: UInt8[Tensor, "h w 3"]) -> bytes:
+    """An 8 bit PNG of RGB."""
+    return cv2.imencode(".png", cv2.cvtColor(image.cpu().numpy(), cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def encode_png16(subject: object, values: Float[Tensor, "h w"]) -> bytes:

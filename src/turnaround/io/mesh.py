@@ -23,6 +23,22 @@ class Mesh:
     attributes: Mapping[str, Float[Tensor, " n"] | UInt8[Tensor, " n"]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class TexturedMesh:
+    """A surface with a picture on it. Positions in the world frame; front faces are counter-clockwise.
+
+    coordinates: of the vertices in the picture, from (0, 0), its upper left corner, to (1, 1). attributes: further
+    numbers of each vertex, by names that begin with "_".
+    """
+
+    name: str
+    vertices: Float[Tensor, "n 3"]
+    faces: Int[Tensor, "m 3"]
+    coordinates: Float[Tensor, "n 2"]
+    picture: UInt8[Tensor, "h w 3"]
+    attributes: Mapping[str, Float[Tensor, " n"]] = field(default_factory=dict)
+
+
 def require_sound(path: Path, mesh: Mesh) -> None:
     """Refuses vertices that are not finite and faces that name a vertex that is not there."""
     if not mesh.vertices.isfinite().all():

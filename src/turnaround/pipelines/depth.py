@@ -26,7 +26,7 @@ from turnaround.io.atomic import atomic_file, atomic_folder, remove_leftovers
 from turnaround.io.depth import DepthNpzWriter, DepthPngWriter
 from turnaround.io.image import write_image
 from turnaround.io.video import FrameSource, VideoWriter, open_frames
-from turnaround.pipelines.work import content_hash, work_folder
+from turnaround.pipelines.work import content_hash, refuse_to_overwrite, work_folder
 from turnaround.types import DepthEstimator, DepthKind, InputError, ResumableDepthEstimator, WeightsNotice
 from turnaround.viz.color import colorize
 from turnaround.viz.layout import hcat
@@ -184,7 +184,7 @@ class DepthPipeline:
         that are not one finite map per frame, of its size.
         """
         source = open_frames(Path(self.input))
-        _refuse_to_overwrite(source.path, out)
+        refuse_to_overwrite(source.path, out, (*FILES, FOLDER))
         for name in (*FILES, FOLDER, STILL):
             remove_leftovers(out / name)
         with _progress() as progress, ExitStack() as stack:
@@ -280,15 +280,6 @@ class DepthPipeline:
                 pairs.write(hcat([frame, color]))
                 progress.advance(task)
         return color
-
-
-def _refuse_to_overwrite(path: Path, out: Path) -> None:
-    """The input must not be, or lie in, what the run replaces."""
-    for name in (*FILES, FOLDER):
-        if path.resolve().is_relative_to((out / name).resolve()):
-            raise InputError(
-                path, expected="an input outside of what is written", found=str(out / name), fix="choose another out="
-            )
 
 
 class AverageTimeLeft(ProgressColumn):

@@ -1,8 +1,8 @@
-"""A folder for what a pipeline has done so far, so that a killed run goes on where it stopped."""
+"""The folder of a run: what is done so far, so that a killed run goes on where it stopped, and what is left alone."""
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -36,6 +36,15 @@ def work_folder(out: Path, *decisive: str) -> Iterator[Path]:
         shutil.rmtree(folder.parent)
         raise
     shutil.rmtree(folder.parent)
+
+
+def refuse_to_overwrite(path: Path, out: Path, names: Iterable[str]) -> None:
+    """The input must not be, or lie in, what a run replaces in `out`."""
+    for name in names:
+        if path.resolve().is_relative_to((out / name).resolve()):
+            raise InputError(
+                path, expected="an input outside of what is written", found=str(out / name), fix="choose another out="
+            )
 
 
 def content_hash(path: Path) -> str:

@@ -1,6 +1,7 @@
 """What a camera sees of a scene cache: all its key views, warped and tested for depth against each other."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import torch
@@ -13,24 +14,33 @@ from turnaround.render.engine import forward_splat
 from turnaround.types import KeyView, Pinhole, Provenance, Rendering, SceneCache, Warped
 
 
-def render(cache: SceneCache, camera: Pinhole, *, edges: Edges, tolerance: float, company: int) -> Rendering:
+@dataclass(frozen=True, kw_only=True)
+class Surfaces:
+    """edges: which neighbouring pixels of a view show one surface. tolerance: two depths at one place are one surface
+    where they differ by at most this share. company: a warped pixel with fewer than so many of its eight neighbours at
+    its depth is left out, for it is what is left of a surface that was seen too obliquely."""
+
+    edges: Edges
+    tolerance: float
+    company: int
+
+
+def render(cache: SceneCache, camera: Pinhole, surfaces: Surfaces) -> Rendering:
     """At each pixel the nearest surface; of key views that show it, the one of the lowest step.
 
-    Two depths are one surface where they differ by at most the share `tolerance`. Pixels with fewer than `company` of
-    their eight neighbours on one surface with them, in the warp of one key view, are left out: what is left of a
-    surface that was seen too obliquely. A key view whose camera it is shows all its pixels as they are, whatever others
-    hold before them: it saw that there is nothing.
+    A key view whose camera it is shows all its pixels as they are, whatever others hold before them: it saw that there
+    is nothing.
     """
     views = cache.ordered
     own = _own(cache.views, views, camera)
-    warped = [forward_splat(view.view, camera, edges=edges) for view in views]
+    warped = [forward_splat(view.view, camera, edges=surfaces.edges) for view in views]
     depth = torch.stack([torch.where(each.hole, torch.inf, each.depth) for each in warped])
-    lonely = _neighbours(depth, tolerance) < company
+    lonely = _neighbours(depth, surfaces.tolerance) < surfaces.company
     if own is not None:
         lonely[own] = False
     depth = depth.masked_fill(lonely, torch.inf)
     front = depth.amin(dim=0)
-    shown = (depth <= front * (1 + tolerance)) & (depth < torch.inf)
+    shown = (depth <= front * (1 + surfaces.tolerance)) & (depth < torch.inf)
     if own is not None:
         shown = torch.where(warped[own].hole, shown, _only(own, shown))
     chosen = shown.byte().argmax(dim=0)  # the first

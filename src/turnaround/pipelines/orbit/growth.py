@@ -11,8 +11,7 @@ from torch import Tensor
 from turnaround.geometry.holes import fill_from_behind, fill_holes
 from turnaround.geometry.merging import Fitted, fit_to_known, out_of_free_space
 from turnaround.pipelines.orbit.relief import Relief, disparity_of, estimated
-from turnaround.render.cache import render
-from turnaround.render.elements import Edges
+from turnaround.render.cache import Surfaces, render
 from turnaround.types import (
     DepthEstimator,
     Inpainter,
@@ -30,12 +29,9 @@ RING = 2  # known pixels around a hole that a key view keeps, so that its surfac
 @dataclass(frozen=True, kw_only=True)
 class Merging:
     """How new depth is fitted to the known. residual: above this median relative error of the fit, the inpainter's own
-    depth is taken. tolerance: share by which depths of one surface may differ. company: as of `render.cache.render`.
-    factors, reach: as of `out_of_free_space`. fade: pixels into a hole over which confidence halves."""
+    depth is taken. factors, reach: as of `out_of_free_space`. fade: pixels into a hole over which confidence halves."""
 
     residual: float
-    tolerance: float
-    company: int
     factors: Sequence[float]
     reach: int
     fade: float
@@ -43,17 +39,23 @@ class Merging:
 
 @dataclass(frozen=True, kw_only=True)
 class Grower:
-    """Makes key views. relief, edges: as for the first view."""
+    """Makes key views. relief: as for the first view."""
 
     estimator: DepthEstimator
     inpainter: Inpainter
     relief: Relief
-    edges: Edges
+    surfaces: Surfaces
     merging: Merging
     seed: int
 
+    @property
+    def settings(self) -> str:
+        """All that decides what it makes, as text."""
+        plain = (self.relief, self.surfaces, self.merging, self.seed)
+        return repr((*plain, described(self.estimator), described(self.inpainter)))
+
     def seen(self, cache: SceneCache, camera: Pinhole) -> Rendering:
-        return render(cache, camera, edges=self.edges, tolerance=self.merging.tolerance, company=self.merging.company)
+        return render(cache, camera, self.surfaces)
 
     def key_view(self, cache: SceneCache, camera: Pinhole, step: int) -> tuple[KeyView, Mapping[str, float]]:
         """What a camera adds to the cache, and its figures: `hole` (share that was unknown), `residual` of the fitted
@@ -67,7 +69,7 @@ class Grower:
             found,
             camera,
             [view.view for view in cache.views],
-            tolerance=self.merging.tolerance,
+            tolerance=self.surfaces.tolerance,
             factors=self.merging.factors,
             reach=self.merging.reach,
         )

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -15,6 +14,9 @@ from turnaround.geometry.clearance import stopped_before
 from turnaround.geometry.projection import intrinsics
 from turnaround.io.existing import existing_file
 from turnaround.io.image import read_image
+from turnaround.metrics.consistency import WarpedError, WarpedLpips
+from turnaround.pipelines.orbit.account import Account, report_of
+from turnaround.pipelines.orbit.exports.export import Exports, Setting
 from turnaround.pipelines.orbit.frames import without_holes
 from turnaround.pipelines.orbit.growth import Grower
 from turnaround.pipelines.orbit.packing import packed_frames, packed_view, unpacked_frames, unpacked_view
@@ -23,6 +25,7 @@ from turnaround.pipelines.orbit.stops import COARSE, Arc, Stops
 from turnaround.pipelines.stage import Result, Stages
 from turnaround.pipelines.work import content_hash
 from turnaround.types import (
+    DepthKind,
     InputError,
     KeyView,
     OrbitVideo,
@@ -32,6 +35,7 @@ from turnaround.types import (
     View,
     WeightsNotice,
 )
+from turnaround.viz.report_page import write_report
 
 STAGES = "stages"
 CHUNK = 12  # frames that are rendered and kept together
@@ -50,32 +54,14 @@ class Camera:
     thickness: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """What happened on the way to a video. figures: of each key view (`Grower.key_view`), with its `frame` of the path.
-    warnings: what a person should know."""
-
-    picture: Float[Tensor, "3 h w"]
-    inverse_depth: Float[Tensor, "h w"]
-    figures: Sequence[Mapping[str, float]]
-    seconds: Mapping[str, float]
-    pivot: float
-    warnings: Sequence[str]
-
-
-class Output(Protocol):
-    """Writes something of a finished orbit into a folder."""
-
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, account: Account) -> None: ...
-
-
 class OrbitPipeline:
     """Depth of the picture, then a cache of key views that grows along the path, then its frames, then all files.
 
     Every stage is kept in `out/stages` under the hash of what decides it, so a run that was killed goes on where it
     stopped and ends with the same bytes, and a changed setting makes anew only what follows from it.
 
-    size: pixels of the shorter side. path: from the picture's own camera. outputs: what is written, by name.
+    size: pixels of the shorter side. path: from the picture's own camera. exports: what is written besides
+    `report.html`. metrics: of the report's card. fps: of the videos.
     """
 
     def __init__(
@@ -87,12 +73,14 @@ class OrbitPipeline:
         stops: Stops,
         path: CameraPath,
         camera: Camera,
-        outputs: Mapping[str, Output],
+        exports: Exports,
+        metrics: Sequence[WarpedError | WarpedLpips],
+        fps: float,
     ):
         if not 64 <= size <= 2048:
             raise InputError("size", expected="64 to 2048 pixels", found=str(size), fix="give another size=PIXELS")
         self.input, self.size, self.grower, self.stops = input, size, grower, stops
-        self.path, self.camera, self.outputs = path, camera, outputs
+        self.path, self.camera, self.exports, self.metrics, self.fps = path, camera, exports, metrics, fps
 
     @property
     def weights(self) -> Sequence[WeightsNotice]:
@@ -102,6 +90,7 @@ class OrbitPipeline:
         """Returns frames, key_views, and the shares observed, propagated and generated of all pixels."""
         path = Path(self.input)
         existing_file(path, expected="a picture")
+        self.exports.require_apart(path, out)
         stages = Stages(out / STAGES)
         first = stages.run("depth", lambda: self._first(path), inputs=[], settings=(content_hash(path), self._settings))
         cache = SceneCache(views=(unpacked_view(first.tensors),))
@@ -109,19 +98,35 @@ class OrbitPipeline:
         cameras, warnings = self._cameras(cache.views[0], pivot)
         cache, figures, last = self._grown(stages, cache, cameras, first)
         orbit = self._frames(stages, cache, cameras, last)
-        account = Account(
-            picture=cache.views[0].view.image,
-            inverse_depth=1 / cache.views[0].view.depth,
-            figures=figures,
-            seconds=stages.seconds,
-            pivot=pivot,
-            warnings=warnings,
+        self._write(
+            out,
+            orbit,
+            cache,
+            pivot,
+            Account(
+                name=path.name,
+                figures=figures,
+                seconds=stages.seconds,
+                models=(self.grower.estimator.name, self.grower.inpainter.name),
+                weights=self.weights,
+                warnings=warnings,
+            ),
         )
-        for output in self.outputs.values():
-            output.write(out, orbit, cache, account)
         stages.forget_others()
         shares = {kind.name.lower(): float((orbit.label == int(kind)).float().mean()) for kind in Provenance}
         return {"frames": float(len(orbit.video)), "key_views": float(len(cache.views)), **shares}
+
+    def _write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, pivot: float, account: Account) -> None:
+        kind = self.grower.estimator.kind
+        setting = Setting(
+            fps=self.fps,
+            kind=kind if kind is DepthKind.METRIC else DepthKind.SCALE_INVARIANT,
+            pivot=torch.tensor([0.0, 0.0, pivot], dtype=torch.float64),
+            surfaces=self.grower.surfaces,
+        )
+        self.exports.write(out, orbit, cache, setting)
+        film = (out / "orbit.mp4").read_bytes()
+        write_report(out / "report.html", report_of(orbit, cache, account, film, self.metrics))
 
     @property
     def _settings(self) -> str:
@@ -174,7 +179,7 @@ class OrbitPipeline:
         """The cache with all its key views, their figures, and the result that the last of them is."""
         figures: list[Mapping[str, float]] = []
         last, closed = first, self.path.closed
-        arc = Arc(first=0, last=len(cameras) if closed else len(cameras), backwards=False)
+        arc = Arc(first=0, last=len(cameras), backwards=False)
         while True:
             step = len(cache.views)
             held, ahead = cache, arc

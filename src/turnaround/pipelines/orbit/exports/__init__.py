@@ -1,0 +1,1 @@
+"""The files of a finished orbit, one class for each kind."""

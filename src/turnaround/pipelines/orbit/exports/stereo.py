@@ -1,0 +1,133 @@
+"""The orbit for two eyes, rendered anew from the scene cache."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from turnaround.geometry.holes import fill_from_behind
+from turnaround.geometry.stereo import right_camera
+from turnaround.io.video import VideoWriter
+from turnaround.pipelines.orbit.exports.export import Export, Setting
+from turnaround.render.cache import render
+from turnaround.types import Camera, InputError, KeyView, OrbitVideo, Pinhole, Rendering, SceneCache, View
+from turnaround.viz.layout import hcat
+
+# What the red-cyan glasses' left and right filter let through comes nearest to the two pictures in CIE XYZ: E. Dubois,
+# A projection method to generate anaglyph stereo images, ICASSP 2001; numbers for a CRT and glasses no. 7003 from
+# Sanders and McAllister, Producing anaglyphs from synthetic images, SPIE 5006, 2003. Rows of both sum to 1.
+DUBOIS_LEFT = (
+    (0.456100, 0.500484, 0.176381),
+    (-0.0400822, -0.0378246, -0.0157589),
+    (-0.0152161, -0.0205971, -0.00546856),
+)
+DUBOIS_RIGHT = (
+    (-0.0434706, -0.0879388, -0.00155529),
+    (0.378476, 0.733640, -0.0184503),
+    (-0.0721527, -0.112961, 1.22640),
+)
+
+
+class Stereo(Export):
+    """`stereo_sbs.mp4`, the left eye on the left, and `anaglyph.mp4` for glasses with red before the left eye.
+
+    baseline: between the eyes, as a share of the pivot's distance. screen: what is that far away, as a share of the
+    pivot's distance too, stands at the same place in both pictures; infinite for parallel eyes. In pixels x_left -
+    x_right = fx * metres between the eyes * (1 / depth - 1 / metres to the screen).
+    """
+
+    names = ("stereo_sbs.mp4", "anaglyph.mp4")
+
+    def __init__(self, *, baseline: float, screen: float):
+        require_positive("baseline", baseline)
+        require_positive("screen", screen)
+        self.baseline, self.screen = baseline, screen
+
+    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
+        distance = pivot_distance(orbit, setting)
+        with (
+            VideoWriter(out / "stereo_sbs.mp4", fps=setting.fps) as pairs,
+            VideoWriter(out / "anaglyph.mp4", fps=setting.fps) as anaglyphs,
+        ):
+            for scene in scenes_by_frame(orbit, cache):
+                left, right = (
+                    filled(render(scene, eye, setting.surfaces))
+                    for eye in self._eyes(scene.behind[-1].view.camera, distance)
+                )
+                pairs.write(hcat([left, right]))
+                anaglyphs.write(anaglyph(left, right))
+
+    def _eyes(self, middle: Pinhole, distance: float) -> tuple[Pinhole, Pinhole]:
+        baseline = self.baseline * distance
+        shift = baseline / (2 * self.screen * distance)  # of the principal points, in focal lengths
+        left, right = eyes(middle, baseline)
+        assert isinstance(left, Pinhole)
+        assert isinstance(right, Pinhole)
+        return _shifted(left, -shift), _shifted(right, shift)
+
+
+def require_positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise InputError(name, expected="a number above 0", found=str(value), fix="leave it at its default")
+
+
+def pivot_distance(orbit: OrbitVideo, setting: Setting) -> float:
+    """From the first camera."""
+    return float((orbit.cameras.world_from_cam[0, :3, 3].double() - setting.pivot.double()).norm())
+
+
+def scenes_by_frame(orbit: OrbitVideo, cache: SceneCache) -> Iterator[SceneCache]:
+    """The cache with one frame of the orbit as the last of `behind`: what the frame invented where the cache has a
+    hole, the eyes show too."""
+    step = max(view.step for view in cache.ordered) + 1
+    for number, (image, depth) in enumerate(zip(orbit.video, orbit.depth, strict=True)):
+        view = View(image=image, depth=depth, camera=orbit.cameras.at(number))
+        frame = KeyView(view=view, label=orbit.label[number], confidence=orbit.confidence[number], step=step)
+        yield cache.with_behind(frame)
+
+
+def eyes(middle: Camera, baseline: float) -> tuple[Camera, Camera]:
+    """Left and right, half a baseline (metres) to either side."""
+    return right_camera(middle, -baseline / 2), right_camera(middle, baseline / 2)
+
+
+def filled(seen: Rendering) -> Float[Tensor, "3 h w"]:
+    """Its holes take on what lies around and behind them."""
+    return fill_picture(seen.image, seen.depth, seen.hole)
+
+
+def fill_picture(image: Float[Tensor, "3 h w"], depth: Float[Tensor, "h w"], hole: Tensor) -> Float[Tensor, "3 h w"]:
+    """`fill_from_behind` on RGB and disparity, which is the depth of the nearest that is seen / depth."""
+    if bool(hole.all()) or not bool(hole.any()):
+        return image
+    nearest = depth[~hole].min()
+    picture = torch.cat([image, torch.where(hole, 0.0, nearest / depth)[None]])
+    return fill_from_behind(picture[None, None], hole[None, None])[0, 0, :3].clamp(0, 1)
+
+
+def anaglyph(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+    """Dubois' projection, in linear light, as it is one of CIE XYZ."""
+    mixed = sum(
+        torch.einsum("ij,jhw->ihw", torch.tensor(matrix, dtype=image.dtype), _linear_from_srgb(image))
+        for matrix, image in ((DUBOIS_LEFT, left), (DUBOIS_RIGHT, right))
+    )
+    assert isinstance(mixed, Tensor)
+    return _srgb_from_linear(mixed.clamp(0, 1))
+
+
+def _shifted(camera: Pinhole, focal_lengths: float) -> Pinhole:
+    k = camera.intrinsics.clone()
+    k[:, 0, 2] += focal_lengths * k[:, 0, 0]
+    return replace(camera, intrinsics=k)
+
+
+def _linear_from_srgb(srgb: Tensor) -> Tensor:
+    """IEC 61966-2-1."""
+    return torch.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def _srgb_from_linear(linear: Tensor) -> Tensor:
+    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
