@@ -17,8 +17,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-RUN = 8  # pixels over which a surface must be straight to go on however steeply; blurred edges are shorter
-STEADY = 1.5  # by how much its next step in 1 / depth may exceed each of those before
+RUN = 8  # steps of 1 / depth over which a surface goes on straight however steep it is; blurred edges are shorter
+STEADY = 1.5  # how much the largest of them may exceed the smallest
+SIDES = 3  # of a square of the least size: what hides something else where it stands on a floor by the fourth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ def split_layers(depth: Float[Tensor, "h w"], *, depth_ratio: float, least: int,
     last layer. A layer goes on behind nearer pixels at most `reach` pixels from its own that meet them at an edge.
     """
     grid = _grid(depth.detach().cpu().double().numpy(), depth_ratio)
-    region = _absorb(grid, _regions(grid, math.sqrt(least)), least)
+    region = _absorb(grid, _regions(grid, SIDES * math.sqrt(least)), least)
     rank = _ranks(grid, region)
     layer = np.where(region >= 0, np.append(rank, -1)[region], -1)
     layer, count = _fewer(grid.inverse, layer, most)
@@ -87,18 +88,19 @@ def _linked(depth: np.ndarray, inverse: np.ndarray, depth_ratio: float) -> np.nd
     finite = np.isfinite(one) & np.isfinite(other)
     with np.errstate(invalid="ignore"):
         close = (one == other) | (finite & (np.abs(one - other) < depth_ratio * np.maximum(one, other)))
-    step = np.diff(inverse, axis=1)
-    return close | (finite & (_goes_on(step) | _goes_on(step[:, ::-1])[:, ::-1]))
+    return close | (finite & _straight(np.diff(inverse, axis=1)))
 
 
-def _goes_on(step: np.ndarray) -> np.ndarray:
-    """Whether each step is like all of the `RUN` before it: of their sign, and little larger at most."""
-    bound = np.zeros_like(step)
-    if step.shape[1] > RUN and len(step):
-        before = sliding_window_view(step[:, :-1], RUN, axis=1)
-        rising, falling = (before > 0).all(-1), (before < 0).all(-1)
-        bound[:, RUN:] = STEADY * np.where(rising, before.min(-1), np.where(falling, before.max(-1), 0.0))
-    return (step * bound > 0) & (np.abs(step) <= np.abs(bound))
+def _straight(step: np.ndarray) -> np.ndarray:
+    """Whether each step is one of `RUN` in a row that have one sign and nearly one size."""
+    straight = np.zeros(step.shape, bool)
+    if step.shape[1] >= RUN and len(step):
+        runs = sliding_window_view(step, RUN, axis=1)
+        low, high = runs.min(-1), runs.max(-1)
+        steady = ((low > 0) & (high <= STEADY * low)) | ((high < 0) & (low >= STEADY * high))
+        for offset in range(RUN):
+            straight[:, offset : offset + steady.shape[1]] |= steady
+    return straight
 
 
 def _regions(grid: _Grid, fewest: float) -> np.ndarray:
