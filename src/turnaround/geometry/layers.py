@@ -57,7 +57,8 @@ def split_layers(depth: Float[Tensor, "h w"], *, depth_ratio: float, least: int,
     last layer. A layer goes on behind nearer pixels at most `reach` pixels from its own that meet them at an edge.
     """
     grid = _grid(depth.detach().cpu().double().numpy(), depth_ratio)
-    region = _absorb(grid, _regions(grid, SIDES * math.sqrt(least)), least)
+    fewest = SIDES * math.sqrt(least)
+    region = _rejoin(grid, _absorb(grid, _regions(grid, fewest), least), fewest)
     rank = _ranks(grid, region)
     layer = np.where(region >= 0, np.append(rank, -1)[region], -1)
     layer, count = _fewer(grid.inverse, layer, most)
@@ -125,6 +126,11 @@ def _connected(grid: _Grid, linked: np.ndarray) -> np.ndarray:
     region = connected_components(csr_array((np.ones(len(pairs[0]), bool), pairs), shape=(pixels, pixels)))[1]
     region = np.where(grid.inverse == 0, pixels, region)
     region = np.where(np.isnan(grid.inverse), -1, region)
+    return _numbered(region)
+
+
+def _numbered(region: np.ndarray) -> np.ndarray:
+    """The same regions with numbers from 0 on and none left out; -1 stays."""
     return np.unique(np.append(region, -1), return_inverse=True)[1][:-1] - 1
 
 
@@ -168,7 +174,28 @@ def _absorb(grid: _Grid, region: np.ndarray, least: int) -> np.ndarray:
         joining, chosen = np.unique(one[order], return_index=True)
         joined = (np.ones(len(joining), bool), (joining, other[order][chosen]))
         name = connected_components(csr_array(joined, shape=(len(small), len(small))), directed=False)[1]
-        region = np.where(region >= 0, name[region], -1)
+        region = _numbered(np.where(region >= 0, name[region], -1))
+
+
+def _rejoin(grid: _Grid, region: np.ndarray, fewest: float) -> np.ndarray:
+    """Parts of one surface that were cut and yet hide nothing of each other become one again, along the longest seam
+    first. Only then is it known which of the cuts were needed."""
+    one, other = region[grid.first], region[grid.second]
+    apart = (one >= 0) & (other >= 0) & (one != other)
+    name = np.arange(region.max() + 2)  # of a region, after all that was joined; the last is of unknown pixels
+    one, other = one[apart], other[apart]
+    seam, edge = grid.linked[apart].astype(float), grid.cut[apart].astype(float)
+    while True:
+        one, other = name[one], name[other]
+        keys = np.minimum(one, other) * len(name) + np.maximum(one, other)
+        pairs, which = np.unique(keys, return_inverse=True)
+        one, other = pairs // len(name), pairs % len(name)
+        seam, edge = (np.bincount(which, weights=each) * (one != other) for each in (seam, edge))
+        joinable = np.where(edge < fewest, seam, 0)
+        if not joinable.any():
+            return _numbered(np.where(region >= 0, name[region], -1))
+        longest = np.argmax(joinable)
+        name[name == other[longest]] = one[longest]
 
 
 def _ranks(grid: _Grid, region: np.ndarray) -> np.ndarray:
