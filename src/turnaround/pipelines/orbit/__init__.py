@@ -1,0 +1,1 @@
+"""One picture in, a video around its scene out."""
