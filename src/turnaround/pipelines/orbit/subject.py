@@ -17,7 +17,7 @@ from turnaround.types import InputError
 OPAQUE = 0.5  # opacity, or brightness of a mask file, from which a pixel counts
 PERCENTILES = (0.1, 99.9)  # of 1 / depth: what lies beyond is taken for these
 BACKGROUND = 0.25  # of a row's 1 / depth: as near as what is behind the subject, which leaves a quarter of the row free
-CENTRAL = 0.25  # of the picture's sides: how far from the middle a subject is likely to be
+CENTRAL = 0.2  # of the sides: how far from the middle of the picture a subject is likely to reach
 
 WAY_OUT = "give a mask file"
 
@@ -65,8 +65,8 @@ class FromDepth(Subject):
     """What stands out from what is beside it.
 
     Each pixel's 1 / depth is compared with the near side of the background in its row, which takes a level floor away
-    from under the subject; a threshold between the two modes (Otsu 1979) and connected regions follow. Of these the one
-    is taken that stands out most in sum, weighted by how central it is. Its holes are closed.
+    from under the subject; a threshold between the two modes (Otsu 1979) and connected regions follow. The one that
+    stands out most in sum is taken, pixels counting by how central they are. Its holes are closed.
     """
 
     def mask(self, picture: Picture, depth: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
