@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from turnaround.geometry.layers import split_layers
+from turnaround.scenes.observe import surface
+from turnaround.scenes.sample import WorldSampler
 
 
 def layered(depth, *, depth_ratio=0.1, least=16, most=8, reach=3):
@@ -205,3 +207,30 @@ def test_edges_part_layers_in_any_map_and_twice_gives_the_same():
         assert (one != other)[cut].all()
         assert torch.equal((one < other)[cut], (near < far)[cut])
     assert sorted(found.layer.unique().tolist()) == list(range(found.count))
+
+
+def test_bodies_of_sampled_worlds_are_parted_where_they_hide_each_other():
+    """Of the neighbours of two bodies that are cut, how many are in different layers, the nearer in front; and of all
+    pixels, how many are in the layer that most of their body is in. Measured on these 8 worlds: 0.944 and 0.863.
+
+    What is missing of the first is bodies of fewer than `least` pixels, and the feet of edges where a body stands on
+    another one: the cut is one depth for each pair of regions. The second cannot be 1: floors are cut between what
+    stands on them and what they are behind. The bounds leave 0.01 to 0.02 for another machine's rounding of rays.
+    """
+    worlds = WorldSampler(
+        height=90, width=135, frames=1, seconds=1.0, bodies=[6, 14], moving=0.0, rooms=0.5, paths={"static": 1.0}
+    )
+    parted, cuts, own, pixels = 0, 0, 0, 0
+    for seed in range(8):
+        seen = surface(worlds(seed), 0)
+        layer = layered(seen.depth, least=20).layer
+        for depth, ids, here in ((seen.depth, seen.ids, layer), (seen.depth.T, seen.ids.T, layer.T)):
+            near, far = depth[:, 1:], depth[:, :-1]
+            cut = ((near - far).abs() >= 0.1 * torch.maximum(near, far)) & (ids[:, 1:] != ids[:, :-1])
+            ahead, behind = here[:, 1:], here[:, :-1]
+            parted += int(torch.where(near < far, ahead < behind, behind < ahead)[cut].sum())
+            cuts += int(cut.sum())
+        own += sum(int(layer[seen.ids == body].bincount().max()) for body in seen.ids.unique())
+        pixels += layer.numel()
+    assert parted / cuts > 0.93
+    assert own / pixels > 0.84

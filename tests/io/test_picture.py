@@ -83,7 +83,13 @@ def png(header, rows, *chunks):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     body = zlib.compress(b"".join(b"\0" + row for row in rows))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(chunk(*c) for c in chunks) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + b"".join(chunk(*c) for c in chunks)
+        + chunk(b"IDAT", body)
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_grey_with_opacity_of_8_and_16_bits(tmp_path):
@@ -201,19 +207,21 @@ def test_hidden_colours_do_not_bleed(tmp_path):
 
 
 def test_a_large_photo_is_decoded_small_and_right(tmp_path):
-    ramp = np.broadcast_to(np.linspace(0, 255, 1600).astype(np.uint8)[:, None], (1200, 1600, 3))
-    found = read(saved(tmp_path / "a.jpg", Image.fromarray(ramp), quality=95), longest=160)
-    assert found.image.shape == (3, 120, 160)
-    expected = (torch.arange(160) + 0.5) / 160
+    ramp = np.broadcast_to(np.linspace(0, 255, 800).astype(np.uint8)[:, None], (600, 800, 3))
+    found = read(saved(tmp_path / "a.jpg", Image.fromarray(ramp), quality=95), longest=80)
+    assert found.image.shape == (3, 60, 80)
+    expected = (torch.arange(80) + 0.5) / 80
     # two roundings to steps of 255, and quality 95
-    torch.testing.assert_close(found.image[0], expected.expand(120, 160), rtol=0, atol=4 / 255)
+    torch.testing.assert_close(found.image[0], expected.expand(60, 80), rtol=0, atol=4 / 255)
 
 
 def header_of(width, height):
     return png(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), [])
 
 
-@pytest.mark.parametrize("size", [(MAX_SIDE + 1, 16), (16, MAX_SIDE + 1), (16000, 1 + MAX_PIXELS // 16000), (2**31 - 1,) * 2])
+@pytest.mark.parametrize(
+    "size", [(MAX_SIDE + 1, 16), (16, MAX_SIDE + 1), (16000, 1 + MAX_PIXELS // 16000), (2**31 - 1,) * 2]
+)
 def test_huge_pictures_are_refused_by_their_header(tmp_path, size):
     (tmp_path / "a.png").write_bytes(header_of(*size))
     with pytest.raises(InputError, match=r"a.png: expected at most .*make it smaller"):

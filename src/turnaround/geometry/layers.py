@@ -62,10 +62,12 @@ def split_layers(depth: Float[Tensor, "h w"], *, depth_ratio: float, least: int,
     rank = _ranks(grid, region)
     layer = np.where(region >= 0, np.append(rank, -1)[region], -1)
     layer, count = _fewer(grid.inverse, layer, most)
-    behind = _behind(grid, layer, count, reach, tuple(depth.shape))
+    behind = _behind(grid, layer, count, reach, (depth.shape[0], depth.shape[1]))
     place = depth.device
     return Layers(
-        layer=torch.from_numpy(layer).view(depth.shape).to(place), count=count, behind=torch.from_numpy(behind).to(place)
+        layer=torch.from_numpy(layer).view(depth.shape).to(place),
+        count=count,
+        behind=torch.from_numpy(behind).to(place),
     )
 
 
@@ -277,5 +279,5 @@ def _behind(grid: _Grid, layer: np.ndarray, count: int, reach: int, shape: tuple
         edge[far[layer[far] == number]] = False
         if not edge.all():
             hiding = (layer >= 0) & (layer < number)
-            behind[number] = hiding.reshape(shape) & (distance_transform_edt(edge.reshape(shape)) <= reach)
+            behind[number] = hiding.reshape(shape) & (np.asarray(distance_transform_edt(edge.reshape(shape))) <= reach)
     return behind

@@ -22,6 +22,7 @@ from turnaround.types import InputError
 
 MAX_PIXELS = 200_000_000  # the largest that phones take; 2.4 GB as float32
 MIN_SIDE = 16  # pixels, of what is returned
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow itself refuses twice as many
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 FILM_DIAGONAL = math.hypot(36, 24)  # mm
 FIX = "convert it to PNG or JPEG, or copy it again"
@@ -84,14 +85,14 @@ def read_picture(path: Path, *, longest: int) -> Picture:
         except DAMAGE as error:
             raise _other(path, f"a damaged file ({error})", FIX) from error
         exif = _exif(picture)
-    pixels = _UPRIGHT.get(int(exif.get(ExifTags.Base.Orientation, 1)), np.asarray)(pixels)
-    scaled = _scaled(np.ascontiguousarray(pixels), _size(*pixels.shape[:2], longest))
+    pixels = _UPRIGHT.get(exif.get(ExifTags.Base.Orientation, 1), np.asarray)(pixels)
+    scaled = _scaled(np.ascontiguousarray(pixels), _size(pixels.shape[0], pixels.shape[1], longest))
     channels = torch.from_numpy(scaled).permute(2, 0, 1).contiguous()
-    film = float(exif.get(ExifTags.Base.FocalLengthIn35mmFilm, 0) or 0)
+    film = exif.get(ExifTags.Base.FocalLengthIn35mmFilm, 0)  # mm, 0 where it is unknown
     return Picture(
         image=channels[:3],
         alpha=channels[3] if len(channels) == 4 else None,
-        focal=film * math.hypot(*channels.shape[1:]) / FILM_DIAGONAL if 0 < film < math.inf else None,
+        focal=film * math.hypot(*channels.shape[1:]) / FILM_DIAGONAL if film > 0 else None,
         notes=(f"{path}: the first of its {count} pictures is taken",) if count > 1 else (),
     )
 
@@ -99,17 +100,20 @@ def read_picture(path: Path, *, longest: int) -> Picture:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The file with its header read, nothing decoded."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged EXIF, and of sizes below twice Pillow's limit, which is not ours
-            picture = Image.open(path, formats=FORMATS)
-    except Image.DecompressionBombError as error:
-        found = "a picture of more pixels than Pillow opens"
-        raise InputError(path, expected=f"at most {MAX_PIXELS} pixels", found=found, fix="make it smaller") from error
-    except DAMAGE as error:
-        raise _other(path, *_kind(path)) from error
-    with picture:
-        yield picture
+    with path.open("rb") as file:  # by its name Pillow would map it, which garbles turned TIFF with opacity (13.0)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of damaged EXIF, and of Pillow's own limit, which is not ours
+                picture = Image.open(file, formats=FORMATS)
+        except Image.DecompressionBombError as error:
+            found = "more than Pillow opens"
+            raise InputError(
+                path, expected=f"at most {MAX_PIXELS} pixels", found=found, fix="make it smaller"
+            ) from error
+        except DAMAGE as error:
+            raise _other(path, *_kind(path)) from error
+        with picture:
+            yield picture
 
 
 def _kind(path: Path) -> tuple[str, str]:
@@ -163,7 +167,7 @@ def _count(picture: Image.Image) -> int:
 
 
 def _pixels(path: Path, picture: Image.Image) -> np.ndarray:
-    """[h w 3 or 4] in 8 or 16 bits of a picture that is loaded. Pillow has no colours of 16 bits, so OpenCV reads them."""
+    """[h w 3 or 4] in 8 or 16 bits of a picture that is loaded. Pillow has no colours of 16 bits: OpenCV reads them."""
     bits = _bits(path, picture)
     if bits not in (8, 16):
         raise InputError(path, expected="8 or 16 bits per channel", found=f"{bits}", fix="convert it to PNG or JPEG")
@@ -186,8 +190,8 @@ def _bits(path: Path, picture: Image.Image) -> int:
     return max(8, *stated)
 
 
-def _exif(picture: Image.Image) -> Mapping[int, object]:
-    """Of the picture and of its camera; nothing where it is damaged."""
+def _exif(picture: Image.Image) -> Mapping[int, int]:
+    """Whole numbers of the picture and of its camera; none where it is damaged."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -195,7 +199,7 @@ def _exif(picture: Image.Image) -> Mapping[int, object]:
             stated = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
     except DAMAGE:
         return {}
-    return {key: value for key, value in stated.items() if isinstance(value, int | float)}
+    return {key: value for key, value in stated.items() if isinstance(value, int)}
 
 
 def _scaled(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

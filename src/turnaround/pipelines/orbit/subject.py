@@ -128,7 +128,9 @@ class Plain(Background):
 
     def __init__(self, *, color: Sequence[float | int]):
         if len(color) != 3 or not all(0 <= each <= 1 for each in color):
-            raise InputError("color", expected="three numbers in [0, 1]", found=str(list(color)), fix="[1, 1, 1] is white")
+            raise InputError(
+                "color", expected="three numbers in [0, 1]", found=str(list(color)), fix="[1, 1, 1] is white"
+            )
         self.color = tuple(float(each) for each in color)
 
     def apply(
