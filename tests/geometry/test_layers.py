@@ -77,6 +77,18 @@ def test_a_step_beside_a_slope_is_still_an_edge():
     assert (found.layer[:, :20] == 1).all()
 
 
+def test_an_edge_that_is_blurred_evenly_over_eight_pixels_is_still_an_edge():
+    """Its columns have 32 pixels each, fewer than a layer needs, and join one side or the other."""
+    inverse = torch.full((32, 40), 1 / 8)
+    inverse[:, :16] = 1 / 2
+    inverse[:, 16:24] = torch.linspace(1 / 2, 1 / 8, 10)[1:-1]
+    found = layered(1 / inverse, least=40)
+    assert found.count == 2
+    assert (found.layer[:, :16] == 0).all()
+    assert (found.layer[:, 24:] == 1).all()
+    assert (found.layer.diff(dim=1) >= 0).all()
+
+
 def test_a_thin_pole_before_a_wall_is_its_own_layer():
     depth = wall()
     depth[:, 17] = 2.0
@@ -131,7 +143,7 @@ def test_a_longer_chain_than_allowed_merges_the_closest():
 def test_a_thing_that_stands_on_the_floor_is_cut_from_what_it_hides():
     """Without a cut floor, box and wall are one surface: the box meets the floor where it stands."""
     rows = torch.arange(32.0)[:, None].expand(32, 40)
-    depth = torch.minimum(64 / (rows - 8).clamp(min=1), torch.tensor(8.0)).clone()  # a wall, from row 16 on the floor
+    depth = torch.minimum(64 / (rows - 8).clamp(min=1), torch.tensor(6.0)).clone()  # a wall, from row 19 on the floor
     foot = 24
     depth[10 : foot + 1, 15:25] = depth[foot, 0]
     found = layered(depth)
@@ -146,10 +158,10 @@ def test_a_nearer_floor_is_behind_what_it_does_not_hide():
     """A large floor is nearer on average than a board that hides part of it; the edge decides."""
     rows = torch.arange(1.0, 65.0)[:, None].expand(64, 40)
     depth = (64 / rows).clone()
-    depth[12:16, 10:30] = 3.0  # the floor just below is at 64 / 17 = 3.8
-    floor = depth != 3.0
+    depth[20:24, 10:30] = 2.1  # the floor just below is at 64 / 25 = 2.6
+    floor = depth != 2.1
     found = layered(depth)
-    assert (1 / depth)[floor].mean() > 1 / 3.0
+    assert (1 / depth)[floor].mean() > 1 / 2.1
     assert found.count == 2
     assert torch.equal(found.layer == 1, floor)
 
@@ -211,7 +223,7 @@ def test_edges_part_layers_in_any_map_and_twice_gives_the_same():
 
 def test_bodies_of_sampled_worlds_are_parted_where_they_hide_each_other():
     """Of the neighbours of two bodies that are cut, how many are in different layers, the nearer in front; and of all
-    pixels, how many are in the layer that most of their body is in. Measured on these 8 worlds: 0.944 and 0.863.
+    pixels, how many are in the layer that most of their body is in. Measured on these 8 worlds: 0.947 and 0.864.
 
     What is missing of the first is bodies of fewer than `least` pixels, and the feet of edges where a body stands on
     another one: the cut is one depth for each pair of regions. The second cannot be 1: floors are cut between what

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-RUN = 8  # steps of 1 / depth over which a surface goes on straight however steep it is; blurred edges are shorter
+RUN = 16  # steps of 1 / depth over which what goes on straight is a surface, however steep; blurred edges are shorter
 STEADY = 1.5  # how much the largest of them may exceed the smallest
 SIDES = 3  # of a square of the least size: what hides something else where it stands on a floor by the fourth
 
