@@ -158,25 +158,35 @@ def _levels(grid: _Grid, region: np.ndarray, inside: np.ndarray, fewest: float) 
 
 
 def _absorb(grid: _Grid, region: np.ndarray, least: int) -> np.ndarray:
-    """Regions of fewer pixels join the neighbour whose 1 / depth differs least where they meet."""
+    """Regions of fewer pixels join the neighbour whose 1 / depth differs least where they meet.
+
+    Those beside large ones go first, to one of these: else the slivers of a blurred edge would become large together.
+    """
+    size = np.bincount(region[region >= 0], minlength=1)
+    sky = np.unique(region[grid.inverse == 0])
+    name = np.arange(len(size))
+    one, other = region[grid.first], region[grid.second]
+    gap = np.abs(grid.inverse[grid.first] - grid.inverse[grid.second])
+    meet = (one >= 0) & (other >= 0) & (one != other)
+    one, other, gap = one[meet], other[meet], gap[meet]
+    one, other, gap = np.concatenate([one, other]), np.concatenate([other, one]), np.tile(gap, 2)
     while True:
-        small = np.bincount(region[region >= 0], minlength=1) < least
-        small[region[grid.inverse == 0]] = False
-        one, other = region[grid.first], region[grid.second]
-        meet = (one >= 0) & (other >= 0) & (one != other)
-        gap = np.tile(np.abs(grid.inverse[grid.first] - grid.inverse[grid.second])[meet], 2)
-        one, other = np.concatenate([one[meet], other[meet]]), np.concatenate([other[meet], one[meet]])
-        one, other, gap = one[small[one]], other[small[one]], gap[small[one]]
+        small = np.bincount(name, weights=size, minlength=len(size))[name] < least
+        small[np.isin(name, name[sky])] = False
+        apart = (name[one] != name[other]) & small[one]
+        one, other, gap = one[apart], other[apart], gap[apart]
         if not len(one):
-            return region
-        pairs, which, number = np.unique(one * len(small) + other, return_inverse=True, return_counts=True)
-        mean = np.bincount(which, weights=gap) / number
-        one, other = pairs // len(small), pairs % len(small)
-        order = np.lexsort((other, mean, one))
-        joining, chosen = np.unique(one[order], return_index=True)
-        joined = (np.ones(len(joining), bool), (joining, other[order][chosen]))
-        name = connected_components(csr_array(joined, shape=(len(small), len(small))), directed=False)[1]
-        region = _numbered(np.where(region >= 0, name[region], -1))
+            return _numbered(np.where(region >= 0, name[region], -1))
+        beside = ~small[other] if not small[other].all() else np.ones(len(one), bool)
+        pairs, which, number = np.unique(
+            name[one[beside]] * len(size) + name[other[beside]], return_inverse=True, return_counts=True
+        )
+        mean = np.bincount(which, weights=gap[beside]) / number
+        first, second = pairs // len(size), pairs % len(size)
+        order = np.lexsort((second, mean, first))
+        joining, chosen = np.unique(first[order], return_index=True)
+        joined = (np.ones(len(joining), bool), (joining, second[order][chosen]))
+        name = connected_components(csr_array(joined, shape=(len(size), len(size))), directed=False)[1][name]
 
 
 def _rejoin(grid: _Grid, region: np.ndarray, fewest: float) -> np.ndarray:
