@@ -186,7 +186,8 @@ def _absorb(grid: _Grid, region: np.ndarray, least: int) -> np.ndarray:
         order = np.lexsort((second, mean, first))
         joining, chosen = np.unique(first[order], return_index=True)
         joined = (np.ones(len(joining), bool), (joining, second[order][chosen]))
-        name = connected_components(csr_array(joined, shape=(len(size), len(size))), directed=False)[1][name]
+        group = connected_components(csr_array(joined, shape=(len(size), len(size))), directed=False)[1]
+        name = group.astype(np.int64)[name]  # pairs of numbers overflow 32 bits
 
 
 def _rejoin(grid: _Grid, region: np.ndarray, fewest: float) -> np.ndarray:
