@@ -1,6 +1,5 @@
 """A `DepthEstimator` from any depth network and sampler."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -11,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.diffusion.placing import frame_noise, place, require_overlap, resize, scaled_size
+from turnaround.diffusion.placing import fingerprint, frame_noise, place, require_overlap, resize, scaled_size
 from turnaround.diffusion.sample import Sampler
 from turnaround.diffusion.store import EstimatedWindow, WindowStore
 from turnaround.diffusion.windows import join, synchronize, windows
@@ -81,13 +80,7 @@ class DepthDiffusion:
 
     def fingerprint(self) -> str:
         """Changes with whatever decides the maps: settings and weights."""
-        settings = (self.sampler, self.shots, self.window, self.overlap, self.pixels)
-        found = hashlib.sha256(repr(settings).encode())
-        if isinstance(self.network, torch.nn.Module):
-            for name, tensor in self.network.state_dict().items():
-                found.update(name.encode())
-                found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-        return found.hexdigest()
+        return fingerprint((self.sampler, self.shots, self.window, self.overlap, self.pixels), self.network)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of about `pixels` in all, multiples of what the network needs."""

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from turnaround.diffusion.placing import place, resize, scaled_size
+from turnaround.diffusion.placing import fingerprint, place, resize, scaled_size
 from turnaround.diffusion.sample import Sampler
 from turnaround.diffusion.scene_noise import picture_noise, scene_noise
 from turnaround.geometry.holes import fill_from_behind, fill_holes
@@ -47,6 +47,10 @@ class DiffusionInpainter:
     @property
     def weights(self) -> Sequence[WeightsNotice]:
         return self.network.weights
+
+    def fingerprint(self) -> str:
+        """Changes with whatever decides what it gives: settings and weights."""
+        return fingerprint((self.sampler, self.context, self.pixels, self.seam), self.network)
 
     def fill(self, partial: PartialVideo, *, seed: int) -> FilledVideo:
         """InputError: a frame without a known pixel."""

@@ -18,7 +18,7 @@ from turnaround.diffusion.inpaint import (
     take_back_offset,
     with_disparity,
 )
-from turnaround.diffusion.placing import require_overlap, resize
+from turnaround.diffusion.placing import fingerprint, require_overlap, resize
 from turnaround.diffusion.sample import Sampler
 from turnaround.diffusion.windows import windows
 from turnaround.types import FilledVideo, InpaintNetwork, InputError, PartialVideo
@@ -52,6 +52,10 @@ class VideoInpainter(DiffusionInpainter):
             network=network, sampler=sampler, context=context, pixels=pixels, seam=seam, device=device, name=name
         )
         self.window, self.overlap = window, overlap
+
+    def fingerprint(self) -> str:
+        settings = (self.sampler, self.window, self.overlap, self.context, self.pixels, self.seam)
+        return fingerprint(settings, self.network)
 
     def fill(self, partial: PartialVideo, *, seed: int) -> FilledVideo:
         """InputError: a frame without a known pixel."""

@@ -1,5 +1,7 @@
 """What estimators do to their network and their frames before anything is estimated."""
 
+import hashlib
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,6 +16,16 @@ def place(network: VelocityNetwork, device: torch.device | str) -> torch.device:
     if isinstance(network, nn.Module):
         network.to(found)
     return found
+
+
+def fingerprint(settings: object, network: VelocityNetwork) -> str:
+    """Of the `repr` of settings and of a network's weights."""
+    found = hashlib.sha256(repr(settings).encode())
+    if isinstance(network, nn.Module):
+        for name, tensor in network.state_dict().items():
+            found.update(name.encode())
+            found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 def require_overlap(window: int, overlap: int) -> None:

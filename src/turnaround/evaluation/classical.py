@@ -37,6 +37,9 @@ class OpenCvInpainter:
     def name(self) -> str:
         return self.algorithm
 
+    def fingerprint(self) -> str:
+        return repr(self)
+
     def fill(self, partial: PartialVideo, *, seed: int) -> FilledVideo:
         frames = zip(partial.video, partial.hole, strict=True)
         filled = torch.stack([self._fill(frame, hole) for frame, hole in frames]).to(partial.video)
@@ -60,6 +63,9 @@ class BackgroundStretch:
 
     name = "background_stretch"
     weights = ()
+
+    def fingerprint(self) -> str:
+        return repr(self)
 
     def fill(self, partial: PartialVideo, *, seed: int) -> FilledVideo:
         depth = partial.video.new_full(partial.hole.shape, torch.nan) if partial.depth is None else partial.depth

@@ -80,6 +80,10 @@ class Inpainter(Protocol):
 
     def fill(self, partial: PartialVideo, *, seed: int) -> FilledVideo: ...
 
+    def fingerprint(self) -> str:
+        """Changes with whatever decides what it gives, but for the code."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:

@@ -17,8 +17,8 @@ from turnaround.viz.report_sources import ORBIT_SOURCES
 
 QUESTION = "How does it figure out what it looks like from all sides?"
 ANSWER = (
-    "It does not know: it measures how far away everything in the photo is, moves the photo's pixels to their places in "
-    "space, lets a camera walk around them, and paints what no pixel covers so that it fits what is there."
+    "It does not know: it measures how far away everything in the photo is, moves the photo's pixels to their places "
+    "in space, lets a camera walk around them, and paints what no pixel covers so that it fits what is there."
 )
 SHOWN = 4  # pictures of a stage
 JUMP = 3.0  # times the usual change between frames, above which it shows as a jump
@@ -132,9 +132,9 @@ def verdict_of(shares: Float[Tensor, "t 3"]) -> str:
     trusted = int((invented < 0.2).sum())
     return (
         f"Over the whole way, {mean:.0%} of what you see was invented, and {most:.0%} in the frame with the most. "
-        f"Trust the {trusted} of {len(shares)} frames in which less than a fifth was invented: those near the photo's own "
-        "view. Do not trust the others as a picture of what is really there: the sides and the back are something that "
-        "would fit, not something that anybody has seen."
+        f"Trust the {trusted} of {len(shares)} frames in which less than a fifth was invented: those near the photo's "
+        "own view. Do not trust the others as a picture of what is really there: the sides and the back are something "
+        "that would fit, not something that anybody has seen."
     )
 
 
@@ -159,9 +159,9 @@ def _stages(orbit: OrbitVideo, cache: SceneCache, account: Account) -> Sequence[
         StageAccount(
             name="Growing the scene",
             does=(
-                f"Walks along the path from both ends and stops {len(cache.views) - 1} times where too much is unknown; "
-                "there the holes are painted, the depth of what was painted is fitted to what was known, and moved out "
-                "of space that another view has seen to be empty."
+                f"Walks along the path from both ends and stops {len(cache.views) - 1} times where too much is "
+                "unknown; there the holes are painted, the depth of what was painted is fitted to what was known, and "
+                "moved out of space that another view has seen to be empty."
             ),
             model=inpainter,
             seconds=seconds["view"],

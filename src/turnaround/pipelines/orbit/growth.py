@@ -13,12 +13,12 @@ from turnaround.geometry.merging import Fitted, fit_to_known, out_of_free_space
 from turnaround.pipelines.orbit.relief import Relief, disparity_of, estimated
 from turnaround.render.cache import Surfaces, render
 from turnaround.types import (
-    DepthEstimator,
     Inpainter,
     KeyView,
     PartialVideo,
     Pinhole,
     Rendering,
+    ResumableDepthEstimator,
     SceneCache,
     View,
 )
@@ -41,7 +41,7 @@ class Merging:
 class Grower:
     """Makes key views. relief: as for the first view."""
 
-    estimator: DepthEstimator
+    estimator: ResumableDepthEstimator
     inpainter: Inpainter
     relief: Relief
     surfaces: Surfaces
@@ -52,7 +52,7 @@ class Grower:
     def settings(self) -> str:
         """All that decides what it makes, as text."""
         plain = (self.relief, self.surfaces, self.merging, self.seed)
-        return repr((*plain, described(self.estimator), described(self.inpainter)))
+        return repr((*plain, self.estimator.fingerprint(), self.inpainter.fingerprint()))
 
     def seen(self, cache: SceneCache, camera: Pinhole) -> Rendering:
         return render(cache, camera, self.surfaces)

@@ -13,7 +13,7 @@ from turnaround.geometry.camera_path import CameraPath
 from turnaround.geometry.clearance import stopped_before
 from turnaround.geometry.projection import intrinsics
 from turnaround.io.existing import existing_file
-from turnaround.io.image import read_image
+from turnaround.io.picture import read_picture
 from turnaround.metrics.consistency import WarpedError, WarpedLpips
 from turnaround.pipelines.orbit.account import Account, report_of
 from turnaround.pipelines.orbit.exports.export import Exports, Setting
@@ -38,6 +38,8 @@ from turnaround.types import (
 from turnaround.viz.report_page import write_report
 
 STAGES = "stages"
+MULTIPLE = 8  # of both sides: what videos and networks need
+LONGEST = 4  # times the shorter side, of what is read
 CHUNK = 12  # frames that are rendered and kept together
 
 
@@ -135,9 +137,12 @@ class OrbitPipeline:
 
     def _first(self, path: Path) -> Mapping[str, Tensor]:
         """The picture with its depth."""
-        image = scaled(read_image(path), self.size, self.grower.multiple)
+        picture = read_picture(path, longest=LONGEST * self.size)
+        image = scaled(picture.image, self.size)
         height, width = image.shape[1:]
         k = intrinsics(height, width, horizontal_fov_deg=self.camera.horizontal_fov_deg)
+        if picture.focal is not None:
+            k[[0, 1], [0, 1]] = picture.focal * width / picture.image.shape[2]
         camera = Pinhole(world_from_cam=torch.eye(4)[None], intrinsics=k[None].float(), height=height, width=width)
         raw = estimated(self.grower.estimator, image, self.grower.seed)
         inverse = self.grower.relief.inverse_depth(raw, self.grower.estimator.kind)
@@ -234,11 +239,11 @@ def coarse(camera: Pinhole) -> Pinhole:
     return replace(camera, intrinsics=k, height=camera.height // COARSE, width=camera.width // COARSE)
 
 
-def scaled(image: Float[Tensor, "3 h w"], size: int, multiple: int) -> Float[Tensor, "3 y x"]:
-    """With a shorter side of `size` pixels, both whole multiples; smaller by area averages, larger bilinearly."""
+def scaled(image: Float[Tensor, "3 h w"], size: int) -> Float[Tensor, "3 y x"]:
+    """With a shorter side of `size` pixels, both multiples of `MULTIPLE`: by area averages, or bilinearly enlarged."""
     height, width = image.shape[1:]
     ratio = size / min(height, width)
-    wanted = tuple(max(round(side * ratio / multiple), 1) * multiple for side in (height, width))
+    wanted = tuple(max(round(side * ratio / MULTIPLE), 1) * MULTIPLE for side in (height, width))
     if wanted == (height, width):
         return image
     if ratio < 1:
