@@ -1,0 +1,142 @@
+"""The real command on a picture: what it writes, that it repeats, and that a killed run ends as if it had not been."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from turnaround.io.image import read_image, write_image
+from turnaround.io.nerfstudio import read_transforms
+from turnaround.scenes.observe import film
+from turnaround.scenes.sample import WorldSampler
+
+ROOT = Path(__file__).parents[1]
+FRAMES = 12
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    write_image(path, film(WorldSampler(height=64, width=96, frames=1)(3))[0])
+    return path
+
+
+def start(photo: Path, out: Path, *more: str) -> subprocess.Popen:
+    options = f"pipeline=orbit input={photo} out={out} size=64 path.frames={FRAMES} exports.files.stereo=null"
+    return subprocess.Popen(
+        [sys.executable, "run.py", *options.split(), *more],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(process: subprocess.Popen) -> str:
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return output
+
+
+def digests(out: Path) -> dict[str, str]:
+    """Of all that holds no times, no paths and no H.264, which is not quite repeatable (`io.video.VideoWriter`)."""
+    named = {"config.yaml", "record.json", "report.html"}
+    files = [f for f in sorted(out.rglob("*")) if f.is_file() and f.name not in named and f.suffix != ".mp4"]
+    return {str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.fixture(scope="module")
+def orbit(photo, tmp_path_factory):
+    out = tmp_path_factory.mktemp("orbit") / "out"
+    assert finished(start(photo, out)).splitlines()[-1] == str(out)
+    return out
+
+
+def test_it_begins_with_the_photo_and_says_where_each_pixel_came_from(photo, orbit):
+    frames = sorted((orbit / "frames").iterdir())
+    assert len(frames) == FRAMES
+    assert torch.equal(read_image(frames[0]), read_image(photo))
+    stored = np.load(orbit / "provenance.npz", allow_pickle=False)
+    label, confidence = stored["label"], stored["confidence"]
+    assert label.shape == confidence.shape == (FRAMES, 64, 96)
+    assert label.dtype == np.uint8
+    assert (label[0] == 0).all()
+    assert (confidence[0] == 1).all()
+    invented = (label == 2).mean(axis=(1, 2))
+    assert invented[FRAMES // 2] > 0.5  # nobody has seen the back
+    assert invented[1] < invented[FRAMES // 2]
+    assert (confidence[label == 2] <= 0.5).all()
+
+
+def test_it_goes_all_the_way_round(orbit):
+    cameras = read_transforms(orbit / "transforms.json").cameras
+    forward = cameras.world_from_cam[:, :3, 2]
+    turned = torch.rad2deg(torch.atan2(forward[:, 0], forward[:, 2])).abs()
+    expected = torch.arange(FRAMES) * 360 / FRAMES
+    torch.testing.assert_close(turned, torch.minimum(expected, 360 - expected), atol=1e-3, rtol=0)
+
+
+def test_its_figures_and_its_page_say_what_happened(orbit):
+    figures = json.loads((orbit / "metrics.json").read_text())
+    assert figures["frames"] == FRAMES
+    assert 2 <= figures["key_views"] <= FRAMES
+    assert figures["observed"] + figures["propagated"] + figures["generated"] == pytest.approx(1)
+    page = (orbit / "report.html").read_text()
+    for words in ("photo.png", "How does it figure out", "Make-It-4D", "video_depth_svd_small", "inpaint_small"):
+        assert words in page
+
+
+def test_one_seed_gives_the_same_bytes_after_any_kill(photo, orbit, tmp_path):
+    out = tmp_path / "killed"
+    for stage in ("view_001", "view_003", "frames_00000"):
+        process = start(photo, out)
+        while not list((out / "stages").glob(f"{stage}-*.safetensors")):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        assert not (out / "orbit.mp4").exists()
+    before = {file.name: file.stat().st_mtime_ns for file in (out / "stages").glob("*.safetensors")}
+    assert len(before) >= 5
+    finished(start(photo, out))
+    assert digests(out) == digests(orbit)
+    kept = {name: (out / "stages" / name).stat().st_mtime_ns for name in before}
+    assert kept == before  # nothing that was finished was made again
+
+
+def test_a_change_makes_anew_only_what_follows(photo, orbit, tmp_path):
+    out = tmp_path / "changed"
+    finished(start(photo, out))
+    depth = next((out / "stages").glob("depth-*"))
+    made = depth.stat().st_mtime_ns
+    finished(start(photo, out, "path=wobble", "path.frames=4"))
+    assert depth.stat().st_mtime_ns == made
+    assert len(list((out / "frames").iterdir())) == 4
+    assert len(list((out / "stages").glob("frames_*"))) == 1  # of the other path nothing is left
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["size=8"], "size: expected 64 to 2048"),
+        (["input=nothing.jpg"], "nothing.jpg"),
+        (["path.frames=0"], "frames"),
+    ],
+)
+def test_bad_input_gets_one_line(photo, tmp_path, options, named):
+    process = start(photo, tmp_path / "out", *options)
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert named in errors.splitlines()[-1]
+    assert not (tmp_path / "out" / "orbit.mp4").exists()
