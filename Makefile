@@ -1,4 +1,4 @@
-# make demo   builds .venv, trains the small video depth network for two minutes, scores it, computes a video's depth
+# make demo   builds .venv, trains a small depth network for two minutes, scores it, uses it on a video, films an orbit
 # make test   builds .venv and runs everything CI runs
 # make check  format, lint, types, imports and the fast tests
 # make browser  for the tests that open a page: finds Chromium or Chrome, or installs Debian's Chromium
@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 DEMO ?= outputs/demo
 DEMO_OPTIONS ?=
+ORBIT_OPTIONS ?= size=192 path.frames=60
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AS_ROOT := $(if $(filter-out 0,$(shell id -u)),sudo -n)
@@ -26,9 +27,10 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 # Each step of the demo leaves metrics.json, its last file; what is there is not made again.
-demo: $(DEMO)/depth/metrics.json
+demo: $(DEMO)/orbit/metrics.json
 	@cat $(DEMO)/eval/table.md
 	@echo "depth of a video: $(DEMO)/depth/side_by_side.mp4"
+	@echo "around a picture, and how: $(DEMO)/orbit/report.html"
 
 $(DEMO)/train/metrics.json: | $(READY)
 	$(BIN)/python train.py experiment=demo out=$(DEMO)/train resume=auto $(DEMO_OPTIONS)
@@ -41,6 +43,9 @@ $(DEMO)/world/metrics.json: | $(READY)
 
 $(DEMO)/depth/metrics.json: $(DEMO)/eval/metrics.json $(DEMO)/world/metrics.json
 	$(BIN)/python run.py pipeline=depth input=$(DEMO)/world/left.mp4 out=$(DEMO)/depth
+
+$(DEMO)/orbit/metrics.json: $(DEMO)/depth/metrics.json
+	$(BIN)/python run.py pipeline=orbit input=$(DEMO)/world/picture.png out=$(DEMO)/orbit $(ORBIT_OPTIONS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -61,6 +61,8 @@ def quick(command: str) -> str:
         return HERE
     if command.startswith("python eval.py"):
         return QUICK_SCORING
+    if command.startswith("python run.py pipeline=orbit"):
+        return " size=64 path.frames=3" + HERE
     if command.startswith("python run.py study="):
         return " clips=1 frames=3 seconds=0.25 cache={tmp}/cache" + HERE
     if command.startswith(("python run.py", "python benchmarks")):
@@ -79,15 +81,18 @@ def run(command: str, cwd: Path) -> str:
 @pytest.mark.slow
 def test_each_python_command_runs(tmp_path):
     """In order: later commands use what earlier ones made, under the names the README gives."""
+    from turnaround.io.image import write_image
     from turnaround.io.video import write_video
     from turnaround.scenes.observe import film
     from turnaround.scenes.sample import WorldSampler
 
     write_video(tmp_path / "video.mp4", film(WorldSampler(frames=4)(3)), fps=8.0)
+    write_image(tmp_path / "photo.jpg", film(WorldSampler(height=64, width=96, frames=1)(3))[0])
     commands = [command for command in COMMANDS if command.startswith("python ")]
     assert len(commands) >= 6
     made: dict[str, str] = {
         "video.mp4": str(tmp_path / "video.mp4"),
+        "photo.jpg": str(tmp_path / "photo.jpg"),
         "weights/depthcrafter": str(write_depthcrafter(tmp_path / "weights" / "depthcrafter")),
         "weights/svd": str(write_svd(tmp_path / "weights" / "svd")),
         "net.path=weights/sd": f"net.path={tmp_path / 'weights' / 'sd'}",
@@ -109,10 +114,17 @@ def test_each_python_command_runs(tmp_path):
 @pytest.mark.slow
 def test_make_demo_does_all_its_steps_and_no_work_twice(tmp_path):
     assert {"make demo", "make test"} <= {command.partition("#")[0].strip() for command in COMMANDS}
-    options = "DEMO_OPTIONS='trainer.max_steps=2 trainer.val_check_interval=2 data.train.clips.count=2 logger=none'"
+    training = "trainer.max_steps=2 trainer.val_check_interval=2 data.train.clips.count=2 logger=none"
+    options = f"DEMO_OPTIONS='{training}' ORBIT_OPTIONS='size=64 path.frames=3'"
     output = run(f"make demo DEMO={tmp_path}/demo {options}", ROOT)
     assert "abs_rel" in output
-    for name in ("train/checkpoints/weights.safetensors", "eval/table.md", "depth/depth.npz", "depth/side_by_side.mp4"):
+    assert f"{tmp_path}/demo/orbit/report.html" in output
+    for name in (
+        "train/checkpoints/weights.safetensors",
+        "eval/table.md",
+        "depth/side_by_side.mp4",
+        "orbit/report.html",
+    ):
         assert (tmp_path / "demo" / name).is_file()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*")}
     run(f"make demo DEMO={tmp_path}/demo {options}", ROOT)

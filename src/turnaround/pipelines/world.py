@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from turnaround.io.atomic import atomic_file
+from turnaround.io.image import write_image
 from turnaround.io.video import write_video
 from turnaround.scenes.observe import film, film_vr180, observe
 from turnaround.scenes.sample import WorldSampler
@@ -25,7 +26,8 @@ class WorldPipeline:
         self.sampler, self.seed, self.baseline, self.vr180, self.fps = sampler, seed, baseline, vr180, fps
 
     def run(self, out: Path) -> dict[str, float]:
-        """left.mp4, right.mp4, vr180.mp4 (side by side), overview.mp4 (colour | disparity | normals) and truth.npz.
+        """left.mp4, right.mp4, vr180.mp4 (side by side), overview.mp4 (colour | disparity | normals), truth.npz, and
+        picture.png, the first frame of the left eye.
 
         truth.npz: depth [t h w] metres, normals [t 3 h w] world, ids [t h w], forward and backward flow [t-1 2 h w]
         pixels with their visibility [t-1 h w], world_from_cam [t 4 4], intrinsics [t 3 3].
@@ -34,6 +36,7 @@ class WorldPipeline:
         assert isinstance(scene.camera, Pinhole)
         seen = observe(scene)
         near = 1 / seen.depth.amin()
+        write_image(out / "picture.png", seen.video[0])
         write_video(out / "left.mp4", seen.video, fps=self.fps)
         write_video(out / "right.mp4", film(scene.right_eye(self.baseline)), fps=self.fps)
         write_video(out / "vr180.mp4", film_vr180(scene, baseline=self.baseline, size=self.vr180), fps=self.fps)

@@ -7,6 +7,7 @@ import cv2
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, max_pool2d, pad
 
 from turnaround.geometry.holes import fill_from_behind, fill_holes
 from turnaround.geometry.merging import Fitted, fit_to_known, out_of_free_space
@@ -29,11 +30,13 @@ RING = 2  # known pixels around a hole that a key view keeps, so that its surfac
 @dataclass(frozen=True, kw_only=True)
 class Merging:
     """How new depth is fitted to the known. residual: above this median relative error of the fit, the inpainter's own
-    depth is taken. factors, reach: as of `out_of_free_space`. fade: pixels into a hole over which confidence halves."""
+    depth is taken. factors, reach: as of `out_of_free_space`. smooth: pixels around each over which new inverse
+    depth is averaged. fade: pixels into a hole over which confidence halves."""
 
     residual: float
     factors: Sequence[float]
     reach: int
+    smooth: int
     fade: float
 
 
@@ -98,17 +101,21 @@ class Grower:
         disparity = disparity_of(estimated(self.estimator, image, self.seed), self.estimator.kind)
         fitted = fit_to_known(disparity, known, mask, least=least)
         if fitted.residual <= self.merging.residual:
-            return Fitted(
-                inverse_depth=torch.where(mask, known, self.relief.with_steps(fitted.inverse_depth)),
-                residual=fitted.residual,
-            )
+            return Fitted(inverse_depth=self._smooth(fitted.inverse_depth, mask), residual=fitted.residual)
         if completed is not None and (completed > 0).all():
             inverse = (1 / completed).clamp(min=least)
         else:
             scale = float(known.amax())
             pictures = torch.cat([image, known[None] / scale])[None, None]
             inverse = fill_from_behind(pictures, seen.hole[None, None])[0, 0, 3] * scale
-        return Fitted(inverse_depth=torch.where(mask, known, inverse.clamp(min=least)), residual=fitted.residual)
+        whole = torch.where(mask, known, inverse.clamp(min=least))
+        return Fitted(inverse_depth=self._smooth(whole, mask), residual=fitted.residual)
+
+    def _smooth(self, inverse: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+        """New surfaces in one piece: averaged over squares, of which nothing is known to be better."""
+        reach = self.merging.smooth
+        wide = pad(inverse[None, None], (reach,) * 4, mode="replicate")
+        return torch.where(mask, inverse, avg_pool2d(wide, 2 * reach + 1, stride=1)[0, 0])
 
     def _confidence(self, seen: Rendering) -> Float[Tensor, "h w"]:
         """Half of that of what is around, and less with each pixel into a hole."""
@@ -131,4 +138,4 @@ def distance_into(hole: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
 
 def _near(mask: Bool[Tensor, "h w"], pixels: int) -> Bool[Tensor, "h w"]:
     size = 2 * pixels + 1
-    return torch.nn.functional.max_pool2d(mask[None, None].float(), size, stride=1, padding=pixels)[0, 0].bool()
+    return max_pool2d(mask[None, None].float(), size, stride=1, padding=pixels)[0, 0].bool()
