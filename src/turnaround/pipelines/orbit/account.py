@@ -77,7 +77,8 @@ def card_of(
     first = cache.views[0].view.image
     error = float((orbit.video[0] - (255 * first).round() / 255).abs().max())
     changes = (orbit.video - orbit.video.roll(1, 0)).abs().mean(dim=(1, 2, 3))
-    steps, usual = changes[1:], float(changes[1:].median().clamp(min=1e-6))
+    steps = changes[1:] if len(changes) > 1 else changes  # of one frame, to itself
+    usual = float(steps.median().clamp(min=1e-6))
     residuals = sorted(figure["residual"] for figure in account.figures)
     lines = [
         CardLine(

@@ -1,5 +1,7 @@
 """The frames of the video, rendered from the finished cache."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -19,29 +21,20 @@ def without_holes(seen: Rendering) -> Rendering:
     if not hole.any():
         return seen
     if hole.all():
-        return Rendering(
-            image=seen.image,
-            depth=torch.ones_like(seen.depth),
-            hole=torch.zeros_like(hole),
-            label=seen.label,
-            confidence=seen.confidence,
-            step=seen.step,
-            camera=seen.camera,
-        )
+        return replace(seen, depth=torch.ones_like(seen.depth), hole=torch.zeros_like(hole))
     inverse = torch.where(hole, 0.0, 1 / seen.depth)
     scale = inverse.amax()
     pictures = torch.cat([seen.image, (inverse / scale)[None]])[None, None]
     filled = fill_from_behind(pictures, hole[None, None])[0, 0]
     cracks = hole & closed(hole)
     sure = fill_holes(seen.confidence[None, None], ~hole[None, None])[0, 0]
-    return Rendering(
+    return replace(
+        seen,
         image=torch.where(hole, filled[:3].clamp(0, 1), seen.image),
         depth=torch.where(hole, 1 / (filled[3] * scale).clamp(min=float(inverse[~hole].amin())), seen.depth),
         hole=torch.zeros_like(hole),
         label=seen.label.masked_fill(cracks, int(Provenance.PROPAGATED)),
         confidence=torch.where(cracks, sure, seen.confidence),
-        step=seen.step,
-        camera=seen.camera,
     )
 
 

@@ -1,7 +1,9 @@
 """`run.py pipeline=orbit`: one picture to a video that turns around its scene."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -37,7 +39,7 @@ from turnaround.types import (
 )
 from turnaround.viz.report_page import write_report
 
-STAGES = "stages"
+STAGES, FIGURE = "stages", "figures."
 MULTIPLE = 8  # of both sides: what videos and networks need
 LONGEST = 4  # times the shorter side, of what is read
 CHUNK = 12  # frames that are rendered and kept together
@@ -130,7 +132,7 @@ class OrbitPipeline:
         film = (out / "orbit.mp4").read_bytes()
         write_report(out / "report.html", report_of(orbit, cache, account, film, self.metrics))
 
-    @property
+    @cached_property
     def _settings(self) -> str:
         """All that decides key views but for what they follow from."""
         return repr((self.size, self.camera, self.grower.settings))
@@ -184,6 +186,7 @@ class OrbitPipeline:
         """The cache with all its key views, their figures, and the result that the last of them is."""
         figures: list[Mapping[str, float]] = []
         last, closed = first, self.path.closed
+        digest = camera_digest(cameras)  # not the path's settings: the file of an imported one may change
         arc = Arc(first=0, last=len(cameras), backwards=False)
         while True:
             step = len(cache.views)
@@ -192,12 +195,14 @@ class OrbitPipeline:
                 f"view_{step:03d}",
                 lambda held=held, ahead=ahead, step=step: self._next(held, cameras, ahead, step),
                 inputs=[last],
-                settings=(self._settings, self.stops, self.path, ahead),
+                settings=(self._settings, self.stops, digest, ahead),
             )
             last = made
             if "frame" not in made.tensors:
                 return cache, figures, last
-            figures.append({key[8:]: float(made.tensors[key]) for key in made.tensors if key.startswith("figures.")})
+            figures.append(
+                {key.removeprefix(FIGURE): float(made.tensors[key]) for key in made.tensors if key.startswith(FIGURE)}
+            )
             cache = cache.with_view(unpacked_view(made.tensors))
             arc = arc.grown(int(made.tensors["frame"]), both_ways=closed)
 
@@ -211,8 +216,8 @@ class OrbitPipeline:
         if frame is None:
             return {"done": torch.tensor(True)}
         view, figures = self.grower.key_view(cache, cameras.at(frame), step)
-        kept = {f"figures.{name}": torch.tensor(value) for name, value in figures.items()}
-        return {**packed_view(view), "frame": torch.tensor(frame), "figures.frame": torch.tensor(float(frame)), **kept}
+        kept = {f"{FIGURE}{name}": torch.tensor(value) for name, value in figures.items()}
+        return {**packed_view(view), "frame": torch.tensor(frame), FIGURE + "frame": torch.tensor(float(frame)), **kept}
 
     def _frames(self, stages: Stages, cache: SceneCache, cameras: Pinhole, last: Result) -> OrbitVideo:
         def rendered(places: range) -> Mapping[str, Tensor]:
@@ -230,6 +235,11 @@ class OrbitPipeline:
 def chunked(frames: int) -> Iterator[range]:
     for start in range(0, frames, CHUNK):
         yield range(start, min(start + CHUNK, frames))
+
+
+def camera_digest(cameras: Pinhole) -> str:
+    tensors = (cameras.world_from_cam, cameras.intrinsics)
+    return hashlib.sha256(b"".join(each.contiguous().numpy().tobytes() for each in tensors)).hexdigest()
 
 
 def coarse(camera: Pinhole) -> Pinhole:
