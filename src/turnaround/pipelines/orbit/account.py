@@ -146,7 +146,7 @@ def _stages(orbit: OrbitVideo, cache: SceneCache, account: Account) -> Sequence[
     for name, spent in account.seconds.items():
         seconds[name.partition("_")[0]] = seconds.get(name.partition("_")[0], 0.0) + spent
     grown = cache.views[1 :: max((len(cache.views) - 1) // SHOWN, 1)][:SHOWN]
-    shown = [round(index * len(orbit.video) / SHOWN) for index in range(SHOWN)]
+    shown = sorted({index * len(orbit.video) // SHOWN for index in range(SHOWN)})
     depth, inpainter = account.models
     return [
         StageAccount(
