@@ -126,6 +126,13 @@ def test_a_change_makes_anew_only_what_follows(photo, orbit, tmp_path):
     assert len(list((out / "stages").glob("frames_*"))) == 1  # of the other path nothing is left
 
 
+def test_a_path_of_one_frame_is_the_photo(photo, tmp_path):
+    out = tmp_path / "one"
+    finished(start(photo, out, "path.frames=1"))
+    assert torch.equal(read_image(out / "frames" / "00000.png"), read_image(photo))
+    assert (out / "report.html").is_file()
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from inpainting import camera
 
 from turnaround.geometry.camera_path import Turntable
-from turnaround.pipelines.orbit.pipeline import coarse, scaled
+from turnaround.pipelines.orbit.pipeline import camera_digest, coarse, scaled
 from turnaround.pipelines.orbit.stops import Arc, Stops
 
 STOPS = Stops(share=0.2, frames=10, least=0.01)
@@ -66,3 +68,11 @@ def test_pictures_get_whole_multiples(size, expected):
     found = scaled(image, 64)
     assert tuple(found.shape[1:]) == expected
     torch.testing.assert_close(found, torch.full_like(found, 0.25))
+
+
+def test_cameras_are_told_apart_by_what_they_are():
+    path = cameras()
+    assert camera_digest(path) == camera_digest(cameras())
+    backwards = Turntable(frames=60, turns=-1).cameras(camera(32, 48), 2.0)
+    longer = replace(path, intrinsics=2 * path.intrinsics)
+    assert len({camera_digest(each) for each in (path, backwards, longer)}) == 3
