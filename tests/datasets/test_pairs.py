@@ -16,7 +16,8 @@ from turnaround.datasets.pairs import (
     view_of,
 )
 from turnaround.datasets.procedural import ProceduralClips
-from turnaround.datasets.realism import Realism, grown
+from turnaround.datasets.realism import Realism
+from turnaround.geometry.holes import grown
 from turnaround.render.elements import Edges
 from turnaround.render.reprojection import Lookup
 from turnaround.scenes.sample import WorldSampler

@@ -1,6 +1,6 @@
 import torch
 
-from turnaround.geometry.holes import FILLINGS, fill_from_behind, fill_from_sides, fillings, sides
+from turnaround.geometry.holes import FILLINGS, fill_from_behind, fill_from_sides, fill_view, fillings, sides
 
 N = torch.nan
 
@@ -62,3 +62,26 @@ def test_fillings_are_as_the_first_where_no_side_is_known():
     assert torch.equal(found[1, :, 0], behind[:, 0])  # its row is open from side to side
     assert torch.equal(found[3, :, 1], behind[:, 1])
     assert not torch.equal(found[3, :, 0], behind[:, 0])
+
+
+def test_a_view_is_filled_with_what_lies_behind_and_nothing_farther_than_is_known():
+    image, depth = torch.full((3, 8, 12), 0.2), torch.full((8, 12), 2.0)
+    image[:, :, 6:], depth[:, 6:] = 0.8, 6.0
+    hole = torch.zeros(8, 12, dtype=torch.bool)
+    hole[2:6, 4:8] = True
+    filled, found = fill_view(image.masked_fill(hole, torch.nan), depth.masked_fill(hole, torch.nan), hole)
+    assert torch.equal(filled[:, ~hole], image[:, ~hole])
+    assert torch.equal(found[~hole], depth[~hole])
+    assert found[hole].amin() > 2.0
+    assert found[hole].amax() <= 6.0
+    # the wall is three times as far, so a pixel of it weighs 3^4 times as much
+    assert (filled[:, hole] > 0.7).float().mean() > 0.5
+
+
+def test_a_view_without_holes_stays_and_one_of_nothing_else_is_black():
+    image, depth = torch.rand(3, 4, 6), torch.rand(4, 6)
+    whole, nothing = torch.zeros(4, 6, dtype=torch.bool), torch.ones(4, 6, dtype=torch.bool)
+    assert all(torch.equal(a, b) for a, b in zip(fill_view(image, depth, whole), (image, depth), strict=True))
+    filled, found = fill_view(image, depth, nothing)
+    assert (filled == 0).all()
+    assert (found == 1).all()

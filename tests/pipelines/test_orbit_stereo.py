@@ -9,10 +9,11 @@ from hand_made_worlds import body, looking_at
 from observed_worlds import vector
 from small_orbits import SETTING, key_view, view_of
 
+from turnaround.geometry.holes import fill_view
 from turnaround.geometry.se3 import rigid, rotation_about
 from turnaround.io.video import open_frames, read_video
 from turnaround.pipelines.orbit.exports.export import Exports
-from turnaround.pipelines.orbit.exports.stereo import Stereo, anaglyph, fill_picture
+from turnaround.pipelines.orbit.exports.stereo import Stereo, anaglyph
 from turnaround.pipelines.orbit.exports.vr180 import Faces, Vr180, half_sphere
 from turnaround.render.shapes import Shape
 from turnaround.render.texture import Pattern
@@ -121,10 +122,10 @@ def test_holes_take_what_lies_behind():
     image[0, :, 8:], hole[:, 7:9] = 1.0, True  # a red half, and a hole in the middle
     for depths, behind in (((10.0, 1.0), 0.0), ((1.0, 10.0), 1.0)):
         depth = torch.tensor(depths).repeat_interleave(8).expand(8, 16).masked_fill(hole, torch.nan)
-        filled = fill_picture(image.masked_fill(hole, 0.0), depth, hole)
+        filled = fill_view(image.masked_fill(hole, 0.0), depth, hole)[0]
         assert torch.equal(filled[:, ~hole], image[:, ~hole])
         assert (filled[0, hole] - behind).abs().mean() < 0.5, "nearer to what is behind than to what is before"
-    assert torch.equal(fill_picture(image, torch.ones(8, 16), ~hole & hole), image)
+    assert torch.equal(fill_view(image, torch.ones(8, 16), ~hole & hole)[0], image)
 
 
 def room():

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.datasets.holes import RandomMasks, free_form
+from turnaround.geometry.holes import grown
 from turnaround.types import Pair
 
 REACH = 2  # pixels that a flying pixel may be away from where it belongs
@@ -42,13 +43,6 @@ class Realism:
         seen = torch.where(flies[:, None], beside, pair.seen).masked_fill(hole[:, None], 0.0)
         depth = torch.where(flies, behind, pair.seen_inverse_depth).masked_fill(hole, 0.0)
         return replace(pair, seen=seen, hole=hole, seen_inverse_depth=depth)
-
-
-def grown(hole: Bool[Tensor, "*b h w"], pixels: int) -> Bool[Tensor, "*b h w"]:
-    """Holes, and all that lies within so many pixels of them, diagonals counted as one."""
-    size = 2 * pixels + 1
-    flat = hole.reshape(-1, 1, *hole.shape[-2:]).float()
-    return torch.nn.functional.max_pool2d(flat, size, stride=1, padding=pixels).bool().view(hole.shape)
 
 
 def moved(values: Float[Tensor, "*b h w"] | Bool[Tensor, "*b h w"], rows: int, columns: int) -> Tensor:

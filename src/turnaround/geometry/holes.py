@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, pad
+from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, pad
 
 LEAST = 0.02  # disparity, of all that is farther
 FILLINGS = 5
@@ -42,6 +42,24 @@ def fill_from_behind(pictures: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b
     weights = weights.expand_as(seen)
     filled = _push_pull(torch.where(known, seen * weights, 0.0), weights, _yield_to_far)
     return torch.where(known, seen, filled).unflatten(0, pictures.shape[:2])
+
+
+def fill_view(
+    image: Float[Tensor, "3 h w"], depth: Float[Tensor, "h w"], hole: Bool[Tensor, "h w"]
+) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "h w"]]:
+    """Picture and depth (metres along z or along the ray, no matter what a hole holds) by `fill_from_behind`.
+
+    New depth is at most the farthest that is known. Of a view of which nothing is known the picture is 0, the depth 1.
+    """
+    if hole.all():
+        return torch.zeros_like(image), torch.ones_like(depth)
+    if not hole.any():
+        return image, depth
+    nearest, farthest = depth[~hole].aminmax()
+    picture = torch.cat([image, torch.where(hole, 0.0, nearest / depth)[None]])
+    filled = fill_from_behind(picture[None, None], hole[None, None])[0, 0]
+    behind = (nearest / filled[3].clamp(min=torch.finfo(filled.dtype).tiny)).clamp(max=farthest)
+    return torch.where(hole, filled[:3].clamp(0, 1), image), torch.where(hole, behind, depth)
 
 
 def fillings(pictures: Float[Tensor, "b t p h w"], hole: Bool[Tensor, "b t h w"]) -> Float[Tensor, "n b t p h w"]:
@@ -121,6 +139,13 @@ def _keep_known(own: Tensor, around: Tensor) -> Tensor:
 def _yield_to_far(own: Tensor, around: Tensor) -> Tensor:
     """A near block beside a far one, which has more weight, takes the mean of both."""
     return (own / around.clamp(min=torch.finfo(own.dtype).tiny)).clamp(max=1)
+
+
+def grown(hole: Bool[Tensor, "*b h w"], pixels: int) -> Bool[Tensor, "*b h w"]:
+    """Holes, and all that lies within so many pixels of them, diagonals counted as one."""
+    size = 2 * pixels + 1
+    flat = hole.reshape(-1, 1, *hole.shape[-2:]).float()
+    return max_pool2d(flat, size, stride=1, padding=pixels).bool().view(hole.shape)
 
 
 def _nearest_known_frame(known: Bool[Tensor, "b t"]) -> Tensor:

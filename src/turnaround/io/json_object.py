@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.geometry.se3 import distance_to_rotation
-from turnaround.io.existing import existing_file
 from turnaround.io.image import MAX_SIDE
+from turnaround.io.text import read_text
 from turnaround.types import InputError
 
 MAX_TEXT = 2**26  # bytes
@@ -22,13 +22,9 @@ ROUNDED = 1e-3  # how far a rotation of a few stored digits may be from one
 
 def read_object(path: Path, *, expected: str) -> dict[str, Any]:
     """expected: what the file should hold, for the error."""
-    existing_file(path, expected=expected)
-    with path.open("rb") as file:
-        data = file.read(MAX_TEXT + 1)
+    text = read_text(path, expected=expected, most=MAX_TEXT)
     try:
-        if len(data) > MAX_TEXT:
-            raise ValueError(f"more than {MAX_TEXT} bytes")
-        stored = json.loads(data)
+        stored = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise refusal(path, expected, str(error)) from error
     if not isinstance(stored, dict):

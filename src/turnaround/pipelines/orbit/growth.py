@@ -7,9 +7,9 @@ import cv2
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, max_pool2d, pad
+from torch.nn.functional import avg_pool2d, pad
 
-from turnaround.geometry.holes import fill_from_behind, fill_holes
+from turnaround.geometry.holes import fill_holes, fill_view, grown
 from turnaround.geometry.merging import Fitted, fit_to_known, out_of_free_space
 from turnaround.pipelines.orbit.relief import Relief, disparity_of, estimated
 from turnaround.render.cache import Surfaces, render
@@ -77,7 +77,7 @@ class Grower:
             reach=self.merging.reach,
         )
         new = seen.hole & ~stuck
-        kept = new | (_near(new, RING) & ~seen.hole)
+        kept = new | (grown(new, RING) & ~seen.hole)
         depth = torch.where(new, moved, seen.depth).masked_fill(~kept, torch.nan)
         view = KeyView(
             view=View(image=image, depth=depth, camera=camera),
@@ -105,9 +105,7 @@ class Grower:
         if completed is not None and (completed > 0).all():
             inverse = (1 / completed).clamp(min=least)
         else:
-            scale = float(known.amax())
-            pictures = torch.cat([image, known[None] / scale])[None, None]
-            inverse = fill_from_behind(pictures, seen.hole[None, None])[0, 0, 3] * scale
+            inverse = 1 / fill_view(image, seen.depth, seen.hole)[1]
         whole = torch.where(mask, known, inverse.clamp(min=least))
         return Fitted(inverse_depth=self._smooth(whole, mask), residual=fitted.residual)
 
@@ -134,8 +132,3 @@ def partial_of(seen: Rendering) -> PartialVideo:
 def distance_into(hole: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
     """Pixels to the nearest known one."""
     return torch.from_numpy(cv2.distanceTransform(hole.byte().numpy(), cv2.DIST_L2, 5))
-
-
-def _near(mask: Bool[Tensor, "h w"], pixels: int) -> Bool[Tensor, "h w"]:
-    size = 2 * pixels + 1
-    return max_pool2d(mask[None, None].float(), size, stride=1, padding=pixels)[0, 0].bool()

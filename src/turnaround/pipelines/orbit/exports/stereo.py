@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.geometry.holes import fill_from_behind
 from turnaround.geometry.stereo import right_camera
 from turnaround.io.video import VideoWriter
 from turnaround.pipelines.orbit.exports.export import Export, Setting
+from turnaround.pipelines.orbit.frames import without_holes
 from turnaround.render.cache import render
-from turnaround.types import Camera, InputError, KeyView, OrbitVideo, Pinhole, Rendering, SceneCache, View
+from turnaround.types import Camera, InputError, KeyView, OrbitVideo, Pinhole, SceneCache, View
 from turnaround.viz.layout import hcat
 
 # What the red-cyan glasses' left and right filter let through comes nearest to the two pictures in CIE XYZ: E. Dubois,
@@ -54,7 +54,7 @@ class Stereo(Export):
         ):
             for scene in scenes_by_frame(orbit, cache):
                 left, right = (
-                    filled(render(scene, eye, setting.surfaces))
+                    without_holes(render(scene, eye, setting.surfaces)).image
                     for eye in self._eyes(scene.behind[-1].view.camera, distance)
                 )
                 pairs.write(hcat([left, right]))
@@ -92,20 +92,6 @@ def scenes_by_frame(orbit: OrbitVideo, cache: SceneCache) -> Iterator[SceneCache
 def eyes(middle: Camera, baseline: float) -> tuple[Camera, Camera]:
     """Left and right, half a baseline (metres) to either side."""
     return right_camera(middle, -baseline / 2), right_camera(middle, baseline / 2)
-
-
-def filled(seen: Rendering) -> Float[Tensor, "3 h w"]:
-    """Its holes take on what lies around and behind them."""
-    return fill_picture(seen.image, seen.depth, seen.hole)
-
-
-def fill_picture(image: Float[Tensor, "3 h w"], depth: Float[Tensor, "h w"], hole: Tensor) -> Float[Tensor, "3 h w"]:
-    """`fill_from_behind` on RGB and disparity, which is the depth of the nearest that is seen / depth."""
-    if bool(hole.all()) or not bool(hole.any()):
-        return image
-    nearest = depth[~hole].min()
-    picture = torch.cat([image, torch.where(hole, 0.0, nearest / depth)[None]])
-    return fill_from_behind(picture[None, None], hole[None, None])[0, 0, :3].clamp(0, 1)
 
 
 def anaglyph(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:

@@ -9,13 +9,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from turnaround.geometry.holes import fill_view
 from turnaround.geometry.projection import equirectangular_rays, pixel_grid
 from turnaround.geometry.se3 import rigid, rotation_about
 from turnaround.io.video import VideoWriter
 from turnaround.pipelines.orbit.exports.export import Export, Setting
 from turnaround.pipelines.orbit.exports.stereo import (
     eyes,
-    fill_picture,
     pivot_distance,
     require_positive,
     scenes_by_frame,
@@ -114,7 +114,7 @@ def half_sphere(scene: SceneCache, eye: Camera, faces: Faces, setting: Setting) 
         here = faces.face == number
         sampled, z = _sampled(seen, faces.grid[here])
         image[:, here], distance[here] = sampled, z * faces.stretch[here]
-    return fill_picture(image, distance, distance.isnan())
+    return fill_view(image, distance, distance.isnan())[0]
 
 
 def _sampled(seen: Rendering, grid: Float[Tensor, "n 2"]) -> tuple[Float[Tensor, "3 n"], Float[Tensor, " n"]]:
