@@ -126,6 +126,28 @@ def test_a_change_makes_anew_only_what_follows(photo, orbit, tmp_path):
     assert len(list((out / "stages").glob("frames_*"))) == 1  # of the other path nothing is left
 
 
+def poses_of(out: Path) -> torch.Tensor:
+    return read_transforms(out / "transforms.json").cameras.world_from_cam
+
+
+def test_an_open_path_ends_before_a_surface_and_a_closed_one_stays_closed(photo, tmp_path):
+    """`camera.distance` is more than the depth of anything in the picture, so wherever a camera stands before the first, it is too near."""
+    near = ["path.frames=4", "pipeline.camera.distance=100.0", "pipeline.camera.thickness=100.0"]
+    process = start(photo, tmp_path / "in", "path=fly_in", *near)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "stands still" in errors
+    poses = poses_of(tmp_path / "in")
+    assert torch.equal(poses, poses[:1].expand_as(poses))
+    assert "stands still" in (tmp_path / "in" / "report.html").read_text()
+    process = start(photo, tmp_path / "round", "path=turntable", *near)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "goes on" in errors
+    poses = poses_of(tmp_path / "round")
+    assert len(torch.unique(poses, dim=0)) == 4
+
+
 def test_a_path_of_one_frame_is_the_photo(photo, tmp_path):
     out = tmp_path / "one"
     finished(start(photo, out, "path.frames=1"))

@@ -163,22 +163,30 @@ class OrbitPipeline:
         return float(first.view.depth[height // 4 : -(height // 4), width // 4 : -(width // 4)].median())
 
     def _cameras(self, first: KeyView, pivot: float) -> tuple[Pinhole, Sequence[str]]:
+        """Of the path, with what a person should know of it: an open one ends before a surface; one that is closed would
+        not be any more, so it goes through."""
         start = first.view.camera
+        cameras = self.path.cameras(start, pivot)
         stopped = stopped_before(
-            self.path.cameras(start, pivot),
+            cameras,
             first.view.depth,
             start,
             distance=self.camera.distance,
             thickness=self.camera.thickness,
         )
         if stopped.frame is None:
-            return stopped.cameras, ()
+            return cameras, ()
+        cameras, outcome = (
+            (cameras, "a closed path goes on, through it")
+            if self.path.closed
+            else (stopped.cameras, "the camera stands still from there")
+        )
         warning = (
-            f"the path would come within {self.camera.distance:g} m of a surface at frame {stopped.frame} of "
-            f"{self.path.frames}; the camera stands still from there"
+            f"the path comes within {self.camera.distance:g} m of a surface at frame {stopped.frame} of "
+            f"{self.path.frames}; {outcome}"
         )
         Console(stderr=True).print(f"warning: {warning}")
-        return stopped.cameras, (warning,)
+        return cameras, (warning,)
 
     def _grown(
         self, stages: Stages, cache: SceneCache, cameras: Pinhole, first: Result
