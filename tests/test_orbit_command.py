@@ -131,7 +131,7 @@ def poses_of(out: Path) -> torch.Tensor:
 
 
 def test_an_open_path_ends_before_a_surface_and_a_closed_one_stays_closed(photo, tmp_path):
-    """`camera.distance` is more than the depth of anything in the picture, so wherever a camera stands before the first, it is too near."""
+    """`camera.distance` is more than the depth of anything, so wherever a camera moves to, it is too near."""
     near = ["path.frames=4", "pipeline.camera.distance=100.0", "pipeline.camera.thickness=100.0"]
     process = start(photo, tmp_path / "in", "path=fly_in", *near)
     _, errors = process.communicate()

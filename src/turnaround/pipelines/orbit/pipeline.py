@@ -163,8 +163,8 @@ class OrbitPipeline:
         return float(first.view.depth[height // 4 : -(height // 4), width // 4 : -(width // 4)].median())
 
     def _cameras(self, first: KeyView, pivot: float) -> tuple[Pinhole, Sequence[str]]:
-        """Of the path, with what a person should know of it: an open one ends before a surface; one that is closed would
-        not be any more, so it goes through."""
+        """Of the path, with what a person should know of it: an open one ends before a surface; a closed one, which
+        would not be any more, goes through."""
         start = first.view.camera
         cameras = self.path.cameras(start, pivot)
         stopped = stopped_before(
