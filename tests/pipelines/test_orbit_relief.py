@@ -1,10 +1,14 @@
 import pytest
 import torch
 
-from turnaround.pipelines.orbit.relief import Relief, disparity_of, estimated
+from inpainting import camera
+
+from turnaround.geometry.surroundings import on_ground
+from turnaround.pipelines.orbit.relief import Relief, Sharpening, disparity_of, estimated, fitted_to
 from turnaround.types import DepthKind, InputError
 
-RELIEF = Relief(near=2.0, ratio=8.0, edge=0.1, reach=0)
+NONE = Sharpening(taps=1, stride=0.1, spread=0.1, passes=0)
+RELIEF = Relief(near=2.0, ratio=8.0, ground=0.1, sharpening=NONE)
 
 
 def ramp(low, high):
@@ -44,12 +48,40 @@ def test_a_flat_scene_is_as_near_as_the_nearest():
     assert (RELIEF.inverse_depth(torch.zeros(48, 64), DepthKind.AFFINE_DISPARITY) == 0.5).all()
 
 
-def test_blurred_edges_become_steps_and_slopes_stay():
-    row = torch.cat([torch.full((10,), 1.0), torch.tensor([0.9, 0.6, 0.3]), torch.full((10,), 0.2)])
-    stepped = Relief(near=1.0, ratio=8.0, edge=0.1, reach=3).with_steps(row.expand(8, -1).contiguous())
-    assert set(stepped[4].tolist()) == {row[0].item(), row[-1].item()}
-    slope = torch.linspace(1.0, 0.9, 30).expand(8, -1).contiguous()
-    assert torch.equal(Relief(near=1.0, ratio=8.0, edge=0.1, reach=3).with_steps(slope), slope)
+def test_blurred_edges_become_those_of_the_picture():
+    picture = torch.zeros(3, 40, 60)
+    picture[:, :, 27:] = 1.0
+    blurred = torch.cat([torch.full((24,), 1.0), torch.linspace(1.0, 0.2, 12), torch.full((24,), 0.2)]).expand(40, 60)
+    sharpening = Sharpening(taps=4, stride=0.05, spread=0.1, passes=2)
+    sharp = sharpening(blurred.contiguous(), picture)
+    # the two columns beside the edge are 6 and 9 of the 12 steps down; a median of one side alone takes it back
+    assert float(sharp[20, 26]) > 0.9
+    assert float(sharp[20, 27]) < 0.35
+    flat = torch.full((40, 60), 0.5)
+    assert torch.equal(sharpening(flat, picture), flat)
+
+
+def test_what_is_nearly_on_the_ground_lies_on_it():
+    view = camera(48, 64)
+    ground = torch.tensor([0.0, 1.0, 0.05], dtype=torch.float64)
+    plane = on_ground(ground, view).clamp(min=0.02)
+    wavy = plane * (1 + 0.03 * torch.sin(torch.arange(64.0)))
+    wavy[20:30, 20:30] = 2.0  # stands before it
+    shaped = RELIEF.shaped(wavy.float(), torch.zeros(3, 48, 64), view)
+    below = plane > 0.1
+    below[20:30, 20:30] = False
+    assert float(((shaped - plane) / plane)[below].abs().max()) < 0.02  # of waves of 0.03, and the fit is to them
+    assert (shaped[20:30, 20:30] == 2.0).all()
+
+
+def test_some_known_depths_tell_the_scale_and_the_shift():
+    inverse = ramp(0.1, 1.0)
+    known = torch.full((48, 64), torch.nan)
+    known[8::16, 8::16] = 1 / inverse[8::16, 8::16]
+    found = fitted_to(known, 3 * inverse + 7, DepthKind.AFFINE_DISPARITY)
+    inside = (inverse < 1 / float(known[known > 0].min())) & (inverse > 1 / float(known[known > 0].max()))
+    torch.testing.assert_close(found[inside], inverse[inside], rtol=1e-4, atol=0)
+    assert float(found.max()) <= 1.2 / float(known[known > 0].min()) * (1 + 1e-6)
 
 
 def test_larger_is_nearer_for_every_kind():
@@ -85,4 +117,4 @@ def test_an_estimate_must_be_one_finite_map(maps):
 
 def test_a_scale_that_means_nothing_is_refused():
     with pytest.raises(InputError, match="relief"):
-        Relief(near=1.0, ratio=1.0, edge=0.1, reach=0)
+        Relief(near=1.0, ratio=1.0, ground=0.1, sharpening=NONE)

@@ -5,10 +5,11 @@ import torch
 from inpainting import camera
 
 from turnaround.geometry.camera_path import Turntable
-from turnaround.pipelines.orbit.pipeline import camera_digest, coarse, scaled
+from turnaround.pipelines.orbit.orbiter import camera_digest, coarse
+from turnaround.pipelines.orbit.pipeline import scaled
 from turnaround.pipelines.orbit.stops import Arc, Stops
 
-STOPS = Stops(share=0.2, frames=10, least=0.01)
+STOPS = Stops(share=0.2, least=0.01)
 
 
 def cameras(frames=60):
@@ -32,7 +33,7 @@ def test_the_step_is_the_largest_with_little_unknown():
     assert STOPS.next(Arc(first=0, last=60, backwards=False), path, unknown_from(0, 60)) == 6  # 6 * 0.03 <= 0.2
     assert STOPS.next(Arc(first=6, last=60, backwards=True), path, unknown_from(6, 60)) == 54
     assert STOPS.next(Arc(first=0, last=60, backwards=False), path, unknown_from(0, 60, each=0.5)) == 1
-    assert STOPS.next(Arc(first=0, last=60, backwards=False), path, unknown_from(0, 60, each=0.012)) == 10
+    assert STOPS.next(Arc(first=0, last=60, backwards=False), path, unknown_from(0, each=0.012)) == 16
 
 
 def test_a_gap_of_which_all_is_known_is_closed():
@@ -41,19 +42,29 @@ def test_a_gap_of_which_all_is_known_is_closed():
     assert STOPS.next(Arc(first=20, last=22, backwards=True), cameras(), lambda one: 1.0) == 21
 
 
-def test_both_ends_take_turns_and_meet():
-    arc, ends = Arc(first=0, last=60, backwards=False), []
-    while (frame := STOPS.next(arc, cameras(), lambda one: 0.15)) is not None:
-        ends.append(frame)
-        arc = arc.grown(frame, both_ways=True)
-    assert ends == [10, 50, 20, 40, 30, 31]  # the last step, back from 40, leaves nothing between
+def test_both_ends_take_turns_and_meet_and_what_was_stepped_over_follows():
+    arcs, ends = [Arc(first=0, last=60, backwards=False)], []
+    path, stops = Turntable(frames=60, turns=-1).cameras(camera(32, 48), 2.0), Stops(share=0.2, least=0.08)
+    while arcs:
+        arc, *arcs = arcs
+        frame = stops.next(arc, path, unknown_from(0, 60, *ends, each=0.025))
+        if frame is not None:
+            ends.append(frame)
+            rest, over = arc.parted(frame, both_ways=True)
+            arcs = [rest, *arcs, over]
+    # 8 * 0.025 <= 0.2 from either end; the middle of what is left; then of each gap of 8 in the order of growth
+    assert ends == [8, 52, 16, 44, 24, 36, 30, 4, 56, 12, 48, 20, 40]
 
 
 def test_an_open_path_is_grown_one_way():
     arc = Arc(first=0, last=30, backwards=False)
-    assert arc.grown(10, both_ways=False) == Arc(first=10, last=30, backwards=False)
-    assert arc.grown(10, both_ways=True) == Arc(first=10, last=30, backwards=True)
-    assert arc.grown(10, both_ways=True).grown(20, both_ways=True) == Arc(first=10, last=20, backwards=False)
+    over = Arc(first=0, last=10, backwards=False)
+    assert arc.parted(10, both_ways=False) == (Arc(first=10, last=30, backwards=False), over)
+    assert arc.parted(10, both_ways=True) == (Arc(first=10, last=30, backwards=True), over)
+    assert Arc(first=10, last=30, backwards=True).parted(20, both_ways=True) == (
+        Arc(first=10, last=20, backwards=False),
+        Arc(first=20, last=30, backwards=False),
+    )
 
 
 def test_a_coarse_camera_sees_the_same():

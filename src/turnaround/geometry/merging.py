@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d, pad
 
 from turnaround.geometry.align import fit_disparity_affine
-from turnaround.geometry.holes import fill_holes
+from turnaround.geometry.holes import fill_from_behind, fill_holes
 from turnaround.geometry.projection import in_image, project, unproject
 from turnaround.types import Pinhole, View
 
@@ -50,6 +51,28 @@ def fit_to_known(
     smooth = fill_holes(torch.where(mask, factors, 0.0)[None, None].float(), mask[None, None])[0, 0].double().exp()
     result = torch.where(mask, known.double(), (fitted * smooth).clamp(min=least)).to(known)
     return Fitted(inverse_depth=result, residual=float(relative.median()))
+
+
+def join_surroundings(
+    known: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"], around: Float[Tensor, "h w"], fade: float
+) -> Float[Tensor, "h w"]:
+    """Inverse depth of a view of which `mask` is known: the rest goes on as the farther of what is beside it, and over
+    `fade` pixels becomes half what lies around.
+
+    known, around: inverse depth in the same unit.
+    """
+    if not mask.any():
+        return around
+    largest = known[mask].amax()
+    picture = torch.cat([torch.zeros(3, *known.shape), (known / largest)[None]])
+    behind = fill_from_behind(picture[None, None], ~mask[None, None])[0, 0, 3] * largest
+    near = 0.5 ** (distance_into(~mask) / fade)
+    return torch.where(mask, known, torch.lerp(around, torch.minimum(behind, around.amax()), near))
+
+
+def distance_into(hole: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """Pixels to the nearest known one."""
+    return torch.from_numpy(cv2.distanceTransform(hole.byte().numpy(), cv2.DIST_L2, 5))
 
 
 def out_of_free_space(

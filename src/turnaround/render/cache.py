@@ -4,25 +4,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
+import cv2
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from turnaround.render.elements import Edges
+from turnaround.render.elements import Edges, is_known, pixel_map, positions
 from turnaround.render.engine import forward_splat
 from turnaround.types import KeyView, Pinhole, Provenance, Rendering, SceneCache, Warped
+
+STRIDE = 8  # pixels of the grid by which views that a camera cannot see are told
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surfaces:
     """edges: which neighbouring pixels of a view show one surface. tolerance: two depths at one place are one surface
-    where they differ by at most this share. company: a warped pixel with fewer than so many of its eight neighbours at
-    its depth is left out, for it is what is left of a surface that was seen too obliquely."""
+    where they differ by at most this share. A warped pixel is left out, for it is what is left of a surface that was
+    seen too obliquely, where fewer than `company` of its eight neighbours are at its depth, or its view shows less than
+    the share `density` of the square of pixels that reaches `window` pixels around it."""
 
     edges: Edges
     tolerance: float
     company: int
+    window: int
+    density: float
 
 
 def render(cache: SceneCache, camera: Pinhole, surfaces: Surfaces) -> Rendering:
@@ -31,11 +38,12 @@ def render(cache: SceneCache, camera: Pinhole, surfaces: Surfaces) -> Rendering:
     A key view whose camera it is shows all its pixels as they are, whatever others hold before them: it saw that there
     is nothing.
     """
-    views = cache.ordered
+    views = [view for view in cache.ordered if may_show(view, camera)] or cache.ordered[:1]
     own = _own(cache.views, views, camera)
     warped = [forward_splat(view.view, camera, edges=surfaces.edges) for view in views]
     depth = torch.stack([torch.where(each.hole, torch.inf, each.depth) for each in warped])
     lonely = _neighbours(depth, surfaces.tolerance) < surfaces.company
+    lonely |= _density(depth < torch.inf, surfaces.window) < surfaces.density
     if own is not None:
         lonely[own] = False
     depth = depth.masked_fill(lonely, torch.inf)
@@ -57,6 +65,24 @@ def _neighbours(depth: Float[Tensor, "n h w"], tolerance: float) -> Int[Tensor, 
             beside = wide[:, row : row + height, column : column + width]
             count += (beside - depth).abs() <= tolerance * depth  # infinite depths have none
     return count
+
+
+def _density(shown: Bool[Tensor, "n h w"], reach: int) -> Float[Tensor, "n h w"]:
+    """The share that is shown of the square around each pixel; over the edge of the picture it goes on as at it."""
+    size = (2 * reach + 1, 2 * reach + 1)
+    maps = [cv2.blur(each, size, borderType=cv2.BORDER_REPLICATE) for each in shown.float().numpy()]
+    return torch.from_numpy(np.stack(maps))
+
+
+def may_show(view: KeyView, camera: Pinhole) -> bool:
+    """Whether some of a grid of the view's pixels lie in the camera's picture, or as far beside it as it is wide."""
+    known = is_known(view.view.depth[::STRIDE, ::STRIDE])
+    if not known.any():
+        return bool(is_known(view.view.depth).any())
+    matrix = pixel_map(view.view.camera, camera)
+    u, v, z = (each[::STRIDE, ::STRIDE] for each in positions(view.view.depth.double(), matrix))
+    inside = (u > -camera.width) & (u < 2 * camera.width) & (v > -camera.height) & (v < 2 * camera.height)
+    return bool((known & inside & (z > 0)).any())
 
 
 def _own(visible: Sequence[KeyView], views: Sequence[KeyView], camera: Pinhole) -> int | None:

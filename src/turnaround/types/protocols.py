@@ -8,10 +8,11 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from turnaround.types.camera import Pinhole
 from turnaround.types.depth import DepthKind
 from turnaround.types.inpaint import InpaintItem
-from turnaround.types.video import Clip
-from turnaround.types.views import FilledVideo, PartialVideo
+from turnaround.types.video import Clip, Video
+from turnaround.types.views import FilledVideo, PartialVideo, View
 from turnaround.types.weights import WeightsNotice
 
 
@@ -82,6 +83,26 @@ class Inpainter(Protocol):
 
     def fingerprint(self) -> str:
         """Changes with whatever decides what it gives, but for the code."""
+        ...
+
+
+@runtime_checkable
+class Filmer(Protocol):
+    """Shows what other cameras see of a scene of which one view is known."""
+
+    name: str
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        """Whose weights it uses; none where it learned nothing."""
+        ...
+
+    def film(self, first: View, cameras: Pinhole, pivot: Float[Tensor, "3"], *, closed: bool, seed: int) -> Video:
+        """A frame of each camera, of which the first took the view.
+
+        first: its depth is known at some pixels, for the scale, and NaN at the others. pivot: a world point in the
+        middle of the scene. closed: whether the cameras come back to the first.
+        """
         ...
 
 

@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from turnaround.geometry.holes import fill_holes, fill_view, grown
-from turnaround.geometry.merging import Fitted, fit_to_known, out_of_free_space
+from turnaround.geometry.holes import fill_holes, grown
+from turnaround.geometry.merging import Fitted, distance_into, fit_to_known, join_surroundings, out_of_free_space
+from turnaround.geometry.surroundings import Surroundings
+from turnaround.pipelines.orbit.layering import Layering, hidden_parts
 from turnaround.pipelines.orbit.relief import Relief, disparity_of, estimated
 from turnaround.render.cache import Surfaces, render
 from turnaround.types import (
@@ -18,6 +19,7 @@ from turnaround.types import (
     KeyView,
     PartialVideo,
     Pinhole,
+    Provenance,
     Rendering,
     ResumableDepthEstimator,
     SceneCache,
@@ -29,9 +31,10 @@ RING = 2  # known pixels around a hole that a key view keeps, so that its surfac
 
 @dataclass(frozen=True, kw_only=True)
 class Merging:
-    """How new depth is fitted to the known. residual: above this median relative error of the fit, the inpainter's own
-    depth is taken. factors, reach: as of `out_of_free_space`. smooth: pixels around each over which new inverse
-    depth is averaged. fade: pixels into a hole over which confidence halves."""
+    """How new depth is fitted to what is known. residual: above this median relative error of the fit, what is known
+    goes on and joins the surroundings instead. factors, reach: as of `out_of_free_space`. smooth: pixels around each
+    over which new inverse depth is averaged. fade: how far into a hole, as a share of the picture's shorter side,
+    confidence halves, and what is known gives way to what lies around."""
 
     residual: float
     factors: Sequence[float]
@@ -47,6 +50,7 @@ class Grower:
     estimator: ResumableDepthEstimator
     inpainter: Inpainter
     relief: Relief
+    layering: Layering
     surfaces: Surfaces
     merging: Merging
     seed: int
@@ -54,19 +58,37 @@ class Grower:
     @property
     def settings(self) -> str:
         """All that decides what it makes, as text."""
-        plain = (self.relief, self.surfaces, self.merging, self.seed)
+        plain = (self.relief, self.layering, self.surfaces, self.merging, self.seed)
         return repr((*plain, self.estimator.fingerprint(), self.inpainter.fingerprint()))
 
     def seen(self, cache: SceneCache, camera: Pinhole) -> Rendering:
         return render(cache, camera, self.surfaces)
 
-    def key_view(self, cache: SceneCache, camera: Pinhole, step: int) -> tuple[KeyView, Mapping[str, float]]:
+    def behind(self, first: KeyView, around: Surroundings) -> Sequence[KeyView]:
+        """What the objects of a view hide from its own camera, so that it is there when another looks past them."""
+        views = []
+        for seen, wanted in hidden_parts(first, self.layering.of(first), self.layering.pixels(first)):
+            image = self.inpainter.fill(partial_of(seen), seed=self.seed).video[0]
+            depth = 1 / self._joined(seen, around)
+            views.append(
+                KeyView(
+                    view=View(image=image, depth=depth.masked_fill(~wanted, torch.nan), camera=seen.camera),
+                    label=torch.full_like(first.label, int(Provenance.GENERATED)),
+                    confidence=self._confidence(seen),
+                    step=first.step + 1 + len(views),
+                )
+            )
+        return views
+
+    def key_view(
+        self, cache: SceneCache, camera: Pinhole, step: int, around: Surroundings
+    ) -> tuple[KeyView, Mapping[str, float]]:
         """What a camera adds to the cache, and its figures: `hole` (share that was unknown), `residual` of the fitted
         depth, `moved` (share of new points that stood in free space) and `left` (of which some still do: left out)."""
         seen = self.seen(cache, camera)
         filled = self.inpainter.fill(partial_of(seen), seed=self.seed)
         image = filled.video[0]
-        fitted = self._depth(image, seen, None if filled.depth is None else filled.depth[0])
+        fitted = self._depth(image, seen, around)
         found = torch.where(seen.hole, 1 / fitted.inverse_depth, torch.nan)
         moved, stuck = out_of_free_space(
             found,
@@ -93,21 +115,25 @@ class Grower:
             "left": float(stuck.sum()) / unknown,
         }
 
-    def _depth(self, image: Float[Tensor, "3 h w"], seen: Rendering, completed: Float[Tensor, "h w"] | None) -> Fitted:
+    def _depth(self, image: Float[Tensor, "3 h w"], seen: Rendering, around: Surroundings) -> Fitted:
         """Inverse depth of the whole picture."""
         mask = ~seen.hole
         known = torch.where(mask, 1 / seen.depth, 0.0)
         least = float(known[mask].amin()) if mask.any() else 1 / (self.relief.near * self.relief.ratio)
         disparity = disparity_of(estimated(self.estimator, image, self.seed), self.estimator.kind)
         fitted = fit_to_known(disparity, known, mask, least=least)
-        if fitted.residual <= self.merging.residual:
-            return Fitted(inverse_depth=self._smooth(fitted.inverse_depth, mask), residual=fitted.residual)
-        if completed is not None and (completed > 0).all():
-            inverse = (1 / completed).clamp(min=least)
-        else:
-            inverse = 1 / fill_view(image, seen.depth, seen.hole)[1]
-        whole = torch.where(mask, known, inverse.clamp(min=least))
-        return Fitted(inverse_depth=self._smooth(whole, mask), residual=fitted.residual)
+        inverse = fitted.inverse_depth
+        if fitted.residual > self.merging.residual:
+            inverse = self._joined(seen, around)
+        return Fitted(inverse_depth=self._smooth(inverse, mask), residual=fitted.residual)
+
+    def _joined(self, seen: Rendering, around: Surroundings) -> Float[Tensor, "h w"]:
+        known = torch.where(seen.hole, 0.0, 1 / seen.depth)
+        return join_surroundings(known, ~seen.hole, around.inverse_depth(seen.camera).to(known), self._fade(seen))
+
+    def _fade(self, seen: Rendering) -> float:
+        """In pixels."""
+        return self.merging.fade * min(seen.hole.shape)
 
     def _smooth(self, inverse: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
         """New surfaces in one piece: averaged over squares, of which nothing is known to be better."""
@@ -120,15 +146,10 @@ class Grower:
         if seen.hole.all():
             return torch.zeros_like(seen.confidence)
         around = fill_holes(seen.confidence[None, None], ~seen.hole[None, None])[0, 0]
-        return 0.5 * around * 0.5 ** (distance_into(seen.hole) / self.merging.fade)
+        return 0.5 * around * 0.5 ** (distance_into(seen.hole) / self._fade(seen))
 
 
 def partial_of(seen: Rendering) -> PartialVideo:
     return PartialVideo(
         video=seen.image[None], hole=seen.hole[None], depth=seen.depth[None].float(), cameras=seen.camera
     )
-
-
-def distance_into(hole: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
-    """Pixels to the nearest known one."""
-    return torch.from_numpy(cv2.distanceTransform(hole.byte().numpy(), cv2.DIST_L2, 5))

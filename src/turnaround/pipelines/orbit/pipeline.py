@@ -1,8 +1,7 @@
 """`run.py pipeline=orbit`: one picture to a video that turns around its scene."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -14,17 +13,17 @@ from torch import Tensor
 from turnaround.geometry.camera_path import CameraPath
 from turnaround.geometry.clearance import stopped_before
 from turnaround.geometry.projection import intrinsics
+from turnaround.geometry.surroundings import levelled
 from turnaround.io.existing import existing_file
 from turnaround.io.picture import read_picture
 from turnaround.metrics.consistency import WarpedError, WarpedLpips
 from turnaround.pipelines.orbit.account import Account, report_of
 from turnaround.pipelines.orbit.exports.export import Exports, Setting
-from turnaround.pipelines.orbit.frames import without_holes
 from turnaround.pipelines.orbit.growth import Grower
-from turnaround.pipelines.orbit.packing import packed_frames, packed_view, unpacked_frames, unpacked_view
+from turnaround.pipelines.orbit.orbiter import Orbiter
+from turnaround.pipelines.orbit.packing import packed_view, unpacked_view
 from turnaround.pipelines.orbit.relief import estimated
-from turnaround.pipelines.orbit.stops import COARSE, Arc, Stops
-from turnaround.pipelines.stage import Result, Stages
+from turnaround.pipelines.stage import Stages
 from turnaround.pipelines.work import content_hash
 from turnaround.types import (
     DepthKind,
@@ -39,10 +38,9 @@ from turnaround.types import (
 )
 from turnaround.viz.report_page import write_report
 
-STAGES, FIGURE = "stages", "figures."
+STAGES = "stages"
 MULTIPLE = 8  # of both sides: what videos and networks need
 LONGEST = 4  # times the shorter side, of what is read
-CHUNK = 12  # frames that are rendered and kept together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +71,7 @@ class OrbitPipeline:
         *,
         input: str,
         size: int,
-        grower: Grower,
-        stops: Stops,
+        orbiter: Orbiter,
         path: CameraPath,
         camera: Camera,
         exports: Exports,
@@ -83,8 +80,12 @@ class OrbitPipeline:
     ):
         if not 64 <= size <= 2048:
             raise InputError("size", expected="64 to 2048 pixels", found=str(size), fix="give another size=PIXELS")
-        self.input, self.size, self.grower, self.stops = input, size, grower, stops
+        self.input, self.size, self.orbiter = input, size, orbiter
         self.path, self.camera, self.exports, self.metrics, self.fps = path, camera, exports, metrics, fps
+
+    @property
+    def grower(self) -> Grower:
+        return self.orbiter.grower
 
     @property
     def weights(self) -> Sequence[WeightsNotice]:
@@ -97,19 +98,20 @@ class OrbitPipeline:
         self.exports.require_apart(path, out)
         stages = Stages(out / STAGES)
         first = stages.run("depth", lambda: self._first(path), inputs=[], settings=(content_hash(path), self._settings))
-        cache = SceneCache(views=(unpacked_view(first.tensors),))
-        pivot = self._pivot(cache.views[0])
-        cameras, warnings = self._cameras(cache.views[0], pivot)
-        cache, figures, last = self._grown(stages, cache, cameras, first)
-        orbit = self._frames(stages, cache, cameras, last)
+        view = unpacked_view(first.tensors)
+        distance = self._distance(view)
+        pivot = point_ahead(view.view.camera, distance)
+        cameras, warnings = self._cameras(view, distance)
+        grown = self.orbiter.grown(stages, first, cameras, pivot, closed=self.path.closed)
+        orbit = self.orbiter.filmed(stages, grown, cameras)
         self._write(
             out,
             orbit,
-            cache,
+            grown.cache,
             pivot,
             Account(
                 name=path.name,
-                figures=figures,
+                figures=grown.figures,
                 seconds=stages.seconds,
                 models=(self.grower.estimator.name, self.grower.inpainter.name),
                 weights=self.weights,
@@ -118,14 +120,16 @@ class OrbitPipeline:
         )
         stages.forget_others()
         shares = {kind.name.lower(): float((orbit.label == int(kind)).float().mean()) for kind in Provenance}
-        return {"frames": float(len(orbit.video)), "key_views": float(len(cache.views)), **shares}
+        return {"frames": float(len(orbit.video)), "key_views": float(len(grown.cache.views)), **shares}
 
-    def _write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, pivot: float, account: Account) -> None:
+    def _write(
+        self, out: Path, orbit: OrbitVideo, cache: SceneCache, pivot: Float[Tensor, "3"], account: Account
+    ) -> None:
         kind = self.grower.estimator.kind
         setting = Setting(
             fps=self.fps,
             kind=kind if kind is DepthKind.METRIC else DepthKind.SCALE_INVARIANT,
-            pivot=torch.tensor([0.0, 0.0, pivot], dtype=torch.float64),
+            pivot=pivot,
             surfaces=self.grower.surfaces,
         )
         self.exports.write(out, orbit, cache, setting)
@@ -147,7 +151,9 @@ class OrbitPipeline:
             k[[0, 1], [0, 1]] = picture.focal * width / picture.image.shape[2]
         camera = Pinhole(world_from_cam=torch.eye(4)[None], intrinsics=k[None].float(), height=height, width=width)
         raw = estimated(self.grower.estimator, image, self.grower.seed)
-        inverse = self.grower.relief.inverse_depth(raw, self.grower.estimator.kind)
+        relief = self.grower.relief
+        inverse = relief.shaped(relief.inverse_depth(raw, self.grower.estimator.kind), image, camera)
+        camera = levelled(1 / inverse, camera)
         return packed_view(
             KeyView(
                 view=View(image=image, depth=(1 / inverse).float(), camera=camera),
@@ -157,16 +163,16 @@ class OrbitPipeline:
             )
         )
 
-    def _pivot(self, first: KeyView) -> float:
-        """The median depth of the middle of the picture."""
+    def _distance(self, first: KeyView) -> float:
+        """Of what the path turns about: the median depth of the middle of the picture."""
         height, width = first.view.depth.shape
         return float(first.view.depth[height // 4 : -(height // 4), width // 4 : -(width // 4)].median())
 
-    def _cameras(self, first: KeyView, pivot: float) -> tuple[Pinhole, Sequence[str]]:
+    def _cameras(self, first: KeyView, distance: float) -> tuple[Pinhole, Sequence[str]]:
         """Of the path, with what a person should know of it: an open one ends before a surface; a closed one, which
         would not be any more, goes through."""
         start = first.view.camera
-        cameras = self.path.cameras(start, pivot)
+        cameras = self.path.cameras(start, distance)
         stopped = stopped_before(
             cameras,
             first.view.depth,
@@ -188,73 +194,11 @@ class OrbitPipeline:
         Console(stderr=True).print(f"warning: {warning}")
         return cameras, (warning,)
 
-    def _grown(
-        self, stages: Stages, cache: SceneCache, cameras: Pinhole, first: Result
-    ) -> tuple[SceneCache, Sequence[Mapping[str, float]], Result]:
-        """The cache with all its key views, their figures, and the result that the last of them is."""
-        figures: list[Mapping[str, float]] = []
-        last, closed = first, self.path.closed
-        digest = camera_digest(cameras)  # not the path's settings: the file of an imported one may change
-        arc = Arc(first=0, last=len(cameras), backwards=False)
-        while True:
-            step = len(cache.views)
-            held, ahead = cache, arc
-            made = stages.run(
-                f"view_{step:03d}",
-                lambda held=held, ahead=ahead, step=step: self._next(held, cameras, ahead, step),
-                inputs=[last],
-                settings=(self._settings, self.stops, digest, ahead),
-            )
-            last = made
-            if "frame" not in made.tensors:
-                return cache, figures, last
-            figures.append(
-                {key.removeprefix(FIGURE): float(made.tensors[key]) for key in made.tensors if key.startswith(FIGURE)}
-            )
-            cache = cache.with_view(unpacked_view(made.tensors))
-            arc = arc.grown(int(made.tensors["frame"]), both_ways=closed)
 
-    def _next(self, cache: SceneCache, cameras: Pinhole, arc: Arc, step: int) -> Mapping[str, Tensor]:
-        """The next key view, or only that there is none."""
-
-        def unknown(camera: Pinhole) -> float:
-            return float(self.grower.seen(cache, coarse(camera)).hole.float().mean())
-
-        frame = self.stops.next(arc, cameras, unknown)
-        if frame is None:
-            return {"done": torch.tensor(True)}
-        view, figures = self.grower.key_view(cache, cameras.at(frame), step)
-        kept = {f"{FIGURE}{name}": torch.tensor(value) for name, value in figures.items()}
-        return {**packed_view(view), "frame": torch.tensor(frame), FIGURE + "frame": torch.tensor(float(frame)), **kept}
-
-    def _frames(self, stages: Stages, cache: SceneCache, cameras: Pinhole, last: Result) -> OrbitVideo:
-        def rendered(places: range) -> Mapping[str, Tensor]:
-            return packed_frames([without_holes(self.grower.seen(cache, cameras.at(frame))) for frame in places])
-
-        chunks = [
-            stages.run(
-                f"frames_{places.start:05d}", lambda places=places: rendered(places), inputs=[last], settings=CHUNK
-            ).tensors
-            for places in chunked(len(cameras))
-        ]
-        return unpacked_frames({name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]})
-
-
-def chunked(frames: int) -> Iterator[range]:
-    for start in range(0, frames, CHUNK):
-        yield range(start, min(start + CHUNK, frames))
-
-
-def camera_digest(cameras: Pinhole) -> str:
-    tensors = (cameras.world_from_cam, cameras.intrinsics)
-    return hashlib.sha256(b"".join(each.contiguous().numpy().tobytes() for each in tensors)).hexdigest()
-
-
-def coarse(camera: Pinhole) -> Pinhole:
-    """`COARSE` times smaller."""
-    k = camera.intrinsics.clone()
-    k[:, :2] /= COARSE
-    return replace(camera, intrinsics=k, height=camera.height // COARSE, width=camera.width // COARSE)
+def point_ahead(camera: Pinhole, distance: float) -> Float[Tensor, "3"]:
+    """On the axis of a camera, in the world."""
+    pose = camera.world_from_cam[0].double()
+    return pose[:3, 3] + distance * pose[:3, 2]
 
 
 def scaled(image: Float[Tensor, "3 h w"], size: int) -> Float[Tensor, "3 y x"]:

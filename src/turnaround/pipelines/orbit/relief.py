@@ -5,26 +5,46 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import max_pool2d
 
-from turnaround.types import DepthEstimator, DepthKind, InputError
+from turnaround.geometry.align import fit_disparity_affine
+from turnaround.geometry.depth_edges import weighted_median
+from turnaround.geometry.surroundings import ground_of, on_ground
+from turnaround.types import DepthEstimator, DepthKind, InputError, Pinhole
 
 PERCENTILES = (0.1, 99.9)
+SPARE = 1.2  # how far beyond given depths, as a factor, those in between may lie
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharpening:
+    """A `weighted_median` whose taps are a share `stride` of the picture's shorter side apart, and half as far in each
+    further of so many passes."""
+
+    taps: int
+    stride: float
+    spread: float
+    passes: int
+
+    def __call__(self, inverse: Float[Tensor, "h w"], image: Float[Tensor, "3 h w"]) -> Float[Tensor, "h w"]:
+        for number in range(self.passes):
+            stride = max(round(self.stride * min(inverse.shape) / 2**number), 1)
+            inverse = weighted_median(inverse, image, taps=self.taps, stride=stride, spread=self.spread)
+        return inverse
 
 
 @dataclass(frozen=True, kw_only=True)
 class Relief:
-    """The scale that a picture alone does not tell.
+    """The scale that a picture alone does not tell, and the noise of an estimate.
 
     near: metres to the nearest point, where the estimate is not in metres. ratio: of the farthest depth to the nearest,
     where the estimate does not tell it; what is farther than `ratio` times the nearest is as far as that in any case.
-    edge: blurred depth edges, over which depth changes by more than this share within `reach` pixels, are made steps.
+    ground: what is off the ground by less than this share of its 1 / depth lies on it.
     """
 
     near: float
     ratio: float
-    edge: float
-    reach: int
+    sharpening: Sharpening
+    ground: float
 
     def __post_init__(self):
         if not (self.near > 0 and self.ratio > 1):
@@ -44,18 +64,27 @@ class Relief:
             case DepthKind.AFFINE_DEPTH:
                 inverse = 1 / (self.near * (1 + (self.ratio - 1) * _spanning(estimate)))
         nearest = _range(inverse)[1]
-        return self.with_steps(inverse.clamp(min=nearest / self.ratio))
+        return inverse.clamp(min=nearest / self.ratio)
 
-    def with_steps(self, inverse: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
-        """On an edge each pixel takes what is nearest to it of the largest and the smallest value around it."""
-        if not self.reach:
-            return inverse
-        size = 2 * self.reach + 1
-        most, least = (
-            sign * max_pool2d(sign * inverse[None, None], size, stride=1, padding=self.reach)[0, 0] for sign in (1, -1)
-        )
-        stepped = torch.where(most - inverse <= inverse - least, most, least)
-        return torch.where(most - least > self.edge * most, stepped, inverse)
+    def shaped(
+        self, inverse: Float[Tensor, "h w"], image: Float[Tensor, "3 h w"], camera: Pinhole
+    ) -> Float[Tensor, "h w"]:
+        """Without noise: edges where the picture has them, and the ground flat."""
+        sharp = self.sharpening(inverse, image)
+        ground = ground_of(1 / sharp, camera)
+        if ground is None:
+            return sharp
+        plane = on_ground(ground, camera)
+        return torch.where((sharp - plane).abs() < self.ground * plane, plane.to(sharp), sharp)
+
+
+def fitted_to(known: Float[Tensor, "h w"], estimate: Float[Tensor, "h w"], kind: DepthKind) -> Float[Tensor, "h w"]:
+    """1 / metres of an estimate, by the scale and the shift that some known depths tell (metres, NaN elsewhere)."""
+    disparity, told = disparity_of(estimate, kind).double(), known > 0
+    scale, shift = fit_disparity_affine(disparity[None], known[None].double(), told[None])
+    nearest, farthest = (1 / each for each in known[told].double().aminmax())
+    inverse = (scale * disparity + shift).clamp(min=farthest / SPARE, max=nearest * SPARE)
+    return inverse.to(estimate)
 
 
 def estimated(estimator: DepthEstimator, image: Float[Tensor, "3 h w"], seed: int) -> Float[Tensor, "h w"]:

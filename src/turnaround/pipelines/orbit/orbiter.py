@@ -1,0 +1,133 @@
+"""From a first view and a path to a video: the cache grows along the path, then every frame is rendered from it."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from turnaround.geometry.surroundings import Surroundings, surroundings_of
+from turnaround.pipelines.orbit.frames import without_holes
+from turnaround.pipelines.orbit.growth import Grower
+from turnaround.pipelines.orbit.packing import packed_frames, packed_view, unpacked_frames, unpacked_view
+from turnaround.pipelines.orbit.stops import COARSE, Arc, Stops
+from turnaround.pipelines.stage import Result, Stages
+from turnaround.types import OrbitVideo, Pinhole, SceneCache
+
+FIGURE = "figures."
+CHUNK = 12  # frames that are rendered and kept together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grown:
+    """A finished cache. figures: of each key view (`Grower.key_view`), with its `frame` of the path. last: the result
+    that decides all of it."""
+
+    cache: SceneCache
+    figures: Sequence[Mapping[str, float]]
+    last: Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orbiter:
+    """Films a scene of which one view is known."""
+
+    grower: Grower
+    stops: Stops
+
+    def grown(
+        self, stages: Stages, first: Result, cameras: Pinhole, pivot: Float[Tensor, "3"], *, closed: bool
+    ) -> Grown:
+        """first: a packed key view, that of the path's first camera. pivot: the world point that the path turns about.
+        closed: whether the path's end meets its start, so that it is grown from both."""
+        view = unpacked_view(first.tensors)
+        around = surroundings_of(view.view.depth, view.view.camera, cameras, pivot)
+        settings = (self.grower.settings, self.stops, camera_digest(cameras), pivot.tolist())
+        last = stages.run("layers", lambda: self._layers(first, around), inputs=[first], settings=settings)
+        cache = SceneCache(views=(view,), behind=tuple(unpacked_layers(last.tensors)))
+        figures: list[Mapping[str, float]] = []
+        arcs = [Arc(first=0, last=len(cameras), backwards=False)]
+        while arcs:
+            step = len(cache.ordered)
+            held, ahead, arcs = cache, arcs[0], arcs[1:]
+            last = stages.run(
+                f"view_{step:03d}",
+                lambda held=held, ahead=ahead: self._next(held, cameras, ahead, around),
+                inputs=[last],
+                settings=(settings, ahead),
+            )
+            if "frame" not in last.tensors:
+                continue
+            figures.append(
+                {key.removeprefix(FIGURE): float(last.tensors[key]) for key in last.tensors if key.startswith(FIGURE)}
+            )
+            cache = cache.with_view(unpacked_view(last.tensors))
+            rest, over = ahead.parted(int(last.tensors["frame"]), both_ways=closed)
+            arcs = [rest, *arcs, over]
+        return Grown(cache=cache, figures=figures, last=last)
+
+    def filmed(self, stages: Stages, grown: Grown, cameras: Pinhole) -> OrbitVideo:
+        """Without holes."""
+
+        def rendered(places: range) -> Mapping[str, Tensor]:
+            return packed_frames([without_holes(self.grower.seen(grown.cache, cameras.at(frame))) for frame in places])
+
+        chunks = [
+            stages.run(
+                f"frames_{places.start:05d}",
+                lambda places=places: rendered(places),
+                inputs=[grown.last],
+                settings=(CHUNK, camera_digest(cameras)),
+            ).tensors
+            for places in chunked(len(cameras))
+        ]
+        return unpacked_frames({name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]})
+
+    def _layers(self, first: Result, around: Surroundings) -> Mapping[str, Tensor]:
+        views = self.grower.behind(unpacked_view(first.tensors), around)
+        packed = [packed_view(view) for view in views]
+        tensors = {
+            f"{number}.{name}": value.clone() for number, each in enumerate(packed) for name, value in each.items()
+        }
+        return {"count": torch.tensor(len(views)), **tensors}
+
+    def _next(self, cache: SceneCache, cameras: Pinhole, arc: Arc, around: Surroundings) -> Mapping[str, Tensor]:
+        """The next key view, or only that there is none."""
+
+        def unknown(camera: Pinhole) -> float:
+            return float(self.grower.seen(cache, coarse(camera)).hole.float().mean())
+
+        frame = self.stops.next(arc, cameras, unknown)
+        if frame is None:
+            return {"done": torch.tensor(True)}
+        view, figures = self.grower.key_view(cache, cameras.at(frame), len(cache.ordered), around)
+        kept = {f"{FIGURE}{name}": torch.tensor(value) for name, value in figures.items()}
+        return {**packed_view(view), "frame": torch.tensor(frame), FIGURE + "frame": torch.tensor(float(frame)), **kept}
+
+
+def unpacked_layers(tensors: Mapping[str, Tensor]) -> Iterator:
+    for number in range(int(tensors["count"])):
+        prefix = f"{number}."
+        yield unpacked_view(
+            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        )
+
+
+def chunked(frames: int) -> Iterator[range]:
+    for start in range(0, frames, CHUNK):
+        yield range(start, min(start + CHUNK, frames))
+
+
+def camera_digest(cameras: Pinhole) -> str:
+    """Not a path's settings: the file of an imported one may change."""
+    tensors = (cameras.world_from_cam, cameras.intrinsics)
+    return hashlib.sha256(b"".join(each.contiguous().numpy().tobytes() for each in tensors)).hexdigest()
+
+
+def coarse(camera: Pinhole) -> Pinhole:
+    """`COARSE` times smaller."""
+    k = camera.intrinsics.clone()
+    k[:, :2] /= COARSE
+    return replace(camera, intrinsics=k, height=camera.height // COARSE, width=camera.width // COARSE)
