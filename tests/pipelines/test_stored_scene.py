@@ -86,7 +86,7 @@ def test_the_same_scene_gives_the_same_bytes(run, tmp_path, finished):
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(InputError, match="found no such folder"):
         read_run(tmp_path / "nothing")
-    with pytest.raises(InputError, match="found no scene.safetensors in it; run pipeline=orbit"):
+    with pytest.raises(InputError, match=r"found no scene\.safetensors in it; run pipeline=orbit"):
         read_run(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="found a file"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -40,7 +41,7 @@ class KeyFrames:
         for time in times:
             sound = 0 <= time <= 1 and not (self.closed and time == 1)
             require("time", sound, "0 to 1, and below 1 on a closed path", time)
-        for one, other in zip(times, times[1:], strict=False):
+        for one, other in pairwise(times):
             require("time", one < other, "key frames at different times, in order", other)
         sizes = {(key.camera.height, key.camera.width) for key in self.frames}
         if len(sizes) > 1:

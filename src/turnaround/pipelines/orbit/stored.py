@@ -281,5 +281,3 @@ def _opened(path: Path) -> Iterator[Any]:
 
 def _damaged(path: Path, expected: str, found: str) -> InputError:
     return InputError(path, expected=expected, found=found, fix="run pipeline=orbit again")
-
-
