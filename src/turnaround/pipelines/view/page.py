@@ -38,6 +38,7 @@ class Page:
         with server.gui.add_folder("Picture"):
             self._build_picture()
         self._redraw()
+        server.on_client_connect(lambda client: client.camera.on_update(lambda _: self._moved(client)))
 
     def attend(self, seconds: float | None) -> None:
         """Does what is asked for, for so many seconds or until an interruption."""
@@ -90,6 +91,7 @@ class Page:
     def _build_picture(self) -> None:
         gui = self.server.gui
         self._button("Show my view", self._show_view)
+        self.live = gui.add_checkbox("live", False, hint="show my view whenever it moves")
         self.picture = gui.add_image(self._pixels(self.edit.cameras.at(0)), format="png")
         self._button("Re-render", lambda _: self._film())
         self.progress = gui.add_progress_bar(0.0)
@@ -120,6 +122,10 @@ class Page:
     def _show_view(self, client: Any) -> None:
         if client is not None:
             self.picture.image = self._pixels(self.camera_of(client))
+
+    def _moved(self, client: Any) -> None:
+        if self.live.value:
+            self.inbox.put("live", lambda: self._show_view(client))
 
     def _pixels(self, camera: Pinhole) -> Any:
         return as_bytes(self.scene.seen(camera).image).numpy()

@@ -22,7 +22,8 @@ class ViewPipeline:
     """Serves the viewer's page on this machine alone.
 
     input: the folder of a finished orbit. port: 0 for any that is free. seconds: how long; None until Ctrl-C.
-    key_frames: how many of the orbit's cameras become key frames to begin with. points: shown at most.
+    key_frames: how many of the orbit's cameras become key frames to begin with. points: about how many are shown at
+    most.
     """
 
     weights = ()

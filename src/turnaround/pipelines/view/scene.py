@@ -47,7 +47,7 @@ class Cloud:
 
 
 class ViewedScene:
-    """points: shown at most; of more, evenly spread ones."""
+    """points: about how many are shown at most; of more, those of every second row and column, or third, and so on."""
 
     def __init__(self, stored: StoredScene, *, points: int):
         self.stored, self.most = stored, points
@@ -56,7 +56,7 @@ class ViewedScene:
     def clouds(self) -> Sequence[Cloud]:
         """Of all key views, the lowest step first, what is near before what is far."""
         parts = list(contributions(self.stored.cache, self.stored.setting.surfaces.tolerance))
-        every = max(math.ceil(sum(int(part.new.sum()) for part in parts) / self.most), 1)
+        every = math.ceil(max(sum(int(part.new.sum()) for part in parts) / self.most, 1) ** 0.5)
         behind = {id(view) for view in self.stored.cache.behind}
         layers = ["behind" if id(part.view) in behind else "views" for part in parts]
         return [cloud for part, layer in zip(parts, layers, strict=True) for cloud in _clouds(part, layer, every)]
@@ -126,7 +126,9 @@ def as_bytes(image: Float[Tensor, "3 h w"]) -> Bytes:
 
 
 def _clouds(part: Contribution, layer: str, every: int) -> Iterator[Cloud]:
-    pixels = part.new.flatten().nonzero()[::every, 0]
+    chosen = torch.zeros_like(part.new)
+    chosen[::every, ::every] = part.new[::every, ::every]
+    pixels = chosen.flatten().nonzero()[:, 0]
     octaves = part.view.view.depth.flatten()[pixels].log2().floor()
     points = part.points.flatten(0, 1)[pixels].float()
     focal = float(part.view.view.camera.intrinsics[0, 0, 0])
@@ -138,5 +140,5 @@ def _clouds(part: Contribution, layer: str, every: int) -> Iterator[Cloud]:
             view=part.view,
             points=points[here],
             pixels=pixels[here],
-            size=2 ** (octave + 1) / focal * math.sqrt(every),
+            size=2 ** (octave + 1) / focal * every,
         )
