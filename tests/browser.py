@@ -1,4 +1,5 @@
-"""A page in a real browser: Chromium without a window and without network, driven by its DevTools protocol."""
+"""A page in a real browser: Chromium without a window and without network but this machine's own, driven by its
+DevTools protocol."""
 
 import json
 import os
@@ -21,7 +22,7 @@ FLAGS = (
     "--disable-background-networking",
     "--no-first-run",
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--remote-debugging-pipe",
 )
 
@@ -48,10 +49,14 @@ class Page:
 
     def open(self, path, *, width, height=900, scheme="light"):
         """Loads a local file anew, in a window of that size, and waits until all of it is there."""
+        self.visit(path.resolve().as_uri(), width=width, height=height, scheme=scheme)
+
+    def visit(self, url, *, width, height=900, scheme="light"):
+        """The same with an address."""
         self.events.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=url)
         self._wait(lambda message: message.get("method") == "Page.loadEventFired")
 
     def evaluate(self, expression):

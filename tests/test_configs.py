@@ -278,7 +278,13 @@ def test_methods_and_baselines_may_be_left_out(name, cache):
     assert build(config).benchmark.name == name, "what nobody uses then, such as the net, is no misspelt key"
 
 
-PIPELINES = {"depth": ["input=video.mp4"], "orbit": ["input=photo.jpg"], "study": ["study=single_step"], "world": []}
+PIPELINES = {
+    "depth": ["input=video.mp4"],
+    "orbit": ["input=photo.jpg"],
+    "study": ["study=single_step"],
+    "view": ["input=run"],
+    "world": [],
+}
 
 
 @pytest.mark.parametrize("name", options("pipeline"))

@@ -1,0 +1,1 @@
+"""A finished orbit in the browser."""
