@@ -152,8 +152,8 @@ def test_transforms_name_the_frames_and_their_cameras(tmp_path, finished):
 
 
 class Fails(Mp4):
-    def write(self, out, orbit, cache, setting):
-        super().write(out, orbit, cache, setting)
+    def write(self, out, finished):
+        super().write(out, finished)
         raise InputError("orbit", expected="a reason", found="none", fix="none")
 
 

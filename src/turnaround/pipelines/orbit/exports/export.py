@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import ClassVar
@@ -11,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.io.atomic import STAGED, atomic_entries, remove_leftovers
+from turnaround.pipelines.orbit.exports.contributions import Cloud, Contribution, cloud_of, contributions
 from turnaround.pipelines.work import refuse_to_overwrite
 from turnaround.render.cache import Surfaces
 from turnaround.types import DepthKind, InputError, OrbitVideo, SceneCache
@@ -35,13 +37,30 @@ class Setting:
             raise InputError("depth", expected="metric or scale_invariant", found=found, fix="use another depth net")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A whole orbit, of which files are made; what several of them need is worked out once."""
+
+    orbit: OrbitVideo
+    cache: SceneCache
+    setting: Setting
+
+    @cached_property
+    def contributions(self) -> Sequence[Contribution]:
+        return list(contributions(self.cache, self.setting.surfaces.tolerance))
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        return cloud_of(self.contributions)
+
+
 class Export(ABC):
     """names: of the files it makes, and of its folders of PNGs, which end in "/"."""
 
     names: ClassVar[Sequence[str]]
 
     @abstractmethod
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
+    def write(self, out: Path, finished: Finished) -> None:
         """Makes all of `names` in the folder `out`, which holds nothing of those names."""
 
 
@@ -79,11 +98,11 @@ class Exports:
         """
         for name in (*self.names, STAGED):
             remove_leftovers(out / name)
-        seconds = {}
+        finished, seconds = Finished(orbit=orbit, cache=cache, setting=setting), {}
         with atomic_entries(out, self.names, pattern="*.png") as staged:
             for name, export in self.files.items():
                 told(name)
                 started = perf_counter()
-                export.write(staged, orbit, cache, setting)
+                export.write(staged, finished)
                 seconds[name] = perf_counter() - started
         return seconds
