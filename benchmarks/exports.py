@@ -77,7 +77,9 @@ def main() -> None:
     orbit, cache = finished(options.size, options.frames, options.views)
     middle = (cache.views[0].view.depth.median()).double()
     pose = orbit.cameras.world_from_cam[0].double()
-    setting = Setting(fps=24.0, kind=DepthKind.METRIC, pivot=pose[:3, 3] + middle * pose[:3, 2], surfaces=SURFACES)
+    setting = Setting(
+        fps=24.0, closed=True, kind=DepthKind.METRIC, pivot=pose[:3, 3] + middle * pose[:3, 2], surfaces=SURFACES
+    )
     render(cache, orbit.cameras.at(0), SURFACES)
     started = time.perf_counter()
     for frame in range(0, options.frames, max(options.frames // TIMED, 1)):

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from turnaround.types import Camera, Pinhole, View
 
-
 Eye = TypeVar("Eye", bound=Camera)
 
 

@@ -124,6 +124,7 @@ class OrbitPipeline:
         kind = self.grower.estimator.kind
         setting = Setting(
             fps=self.fps,
+            closed=self.path.closed,
             kind=kind if kind is DepthKind.METRIC else DepthKind.SCALE_INVARIANT,
             pivot=torch.tensor([0.0, 0.0, pivot], dtype=torch.float64),
             surfaces=self.grower.surfaces,

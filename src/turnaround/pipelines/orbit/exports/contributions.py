@@ -25,8 +25,8 @@ class Contribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """The new points of all contributions, in order. radius: half the side of its pixel where it lies, in metres. step: of
-    each one's key view."""
+    """The new points of all contributions, in order. radius: half the side of a point's pixel where it lies, in metres.
+    step: of its key view."""
 
     points: Float[Tensor, "n 3"]
     colors: UInt8[Tensor, "n 3"]

@@ -22,11 +22,12 @@ from turnaround.types import DepthKind, InputError, OrbitVideo, SceneCache
 class Setting:
     """What holds for an orbit as a whole.
 
-    fps: of the videos. kind: METRIC, or SCALE_INVARIANT where the unit of length is unknown. pivot: the world point
-    that the path turns about. surfaces: as the cache was rendered.
+    fps: of the videos. closed: whether the frame after the last is the first. kind: METRIC, or SCALE_INVARIANT where
+    the unit of length is unknown. pivot: the world point that the path turns about. surfaces: as the cache was rendered.
     """
 
     fps: float
+    closed: bool
     kind: DepthKind
     pivot: Float[Tensor, "3"]
     surfaces: Surfaces
@@ -55,9 +56,11 @@ class Finished:
 
 
 class Export(ABC):
-    """names: of the files it makes, and of its folders of PNGs, which end in "/"."""
+    """names: of the files it makes, and of its folders, which end in "/". pattern: what names of the files in those
+    look like."""
 
     names: ClassVar[Sequence[str]]
+    pattern: ClassVar[str] = "*.png"
 
     @abstractmethod
     def write(self, out: Path, finished: Finished) -> None:
@@ -98,8 +101,9 @@ class Exports:
         """
         for name in (*self.names, STAGED):
             remove_leftovers(out / name)
+        patterns = {name: export.pattern for export in self.files.values() for name in export.names}
         finished, seconds = Finished(orbit=orbit, cache=cache, setting=setting), {}
-        with atomic_entries(out, self.names, pattern="*.png") as staged:
+        with atomic_entries(out, patterns) as staged:
             for name, export in self.files.items():
                 told(name)
                 started = perf_counter()

@@ -1,4 +1,4 @@
-"""The orbit for programs: where its pixels came from, depth, masks, cameras."""
+"""The orbit for programs: where its pixels came from, depth and masks."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ import torch
 
 from turnaround.io.depth import DepthPngWriter, write_depth_npz
 from turnaround.io.image import write_mask
-from turnaround.io.nerfstudio import PosedFrames, write_transforms
 from turnaround.io.npz import write_npz
 from turnaround.pipelines.orbit.exports.export import Export, Finished
 from turnaround.types import DepthVideo, Provenance
@@ -45,14 +44,3 @@ class Masks(Export):
     def write(self, out: Path, finished: Finished) -> None:
         for number, label in enumerate(finished.orbit.label):
             write_mask(out / "masks" / f"{number:05d}.png", label == int(Provenance.GENERATED))
-
-
-class Transforms(Export):
-    """`transforms.json`: the cameras of `frames/00000.png` and so on, in nerfstudio's layout."""
-
-    names = ("transforms.json",)
-
-    def write(self, out: Path, finished: Finished) -> None:
-        orbit = finished.orbit
-        images = [out / "frames" / f"{number:05d}.png" for number in range(len(orbit.video))]
-        write_transforms(out / "transforms.json", PosedFrames(images=images, depths=None, cameras=orbit.cameras))

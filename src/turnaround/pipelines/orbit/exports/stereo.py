@@ -12,7 +12,7 @@ from turnaround.io.video import VideoWriter
 from turnaround.pipelines.orbit.exports.export import Export, Finished, Setting
 from turnaround.pipelines.orbit.frames import without_holes
 from turnaround.render.cache import render
-from turnaround.types import Camera, InputError, KeyView, OrbitVideo, Pinhole, SceneCache, View
+from turnaround.types import InputError, KeyView, OrbitVideo, Pinhole, SceneCache, View
 from turnaround.viz.layout import hcat
 
 # What the red-cyan glasses' left and right filter let through comes nearest to the two pictures in CIE XYZ: E. Dubois,
