@@ -184,6 +184,7 @@ def test_vr180_video_shows_both_eyes(tmp_path):
     setting = replace(SETTING, pivot=scene.camera.world_from_cam[0, :3, 3] + scene.camera.world_from_cam[0, :3, 2])
     orbit, _ = still(view, view.camera)
     Exports(files={"vr180": Vr180(baseline=0.2, size=size)}).write(tmp_path, orbit, cache, setting)
+    assert all(name in (tmp_path / "vr180.mp4").read_bytes() for name in (b"st3d", b"sv3d", b"equi"))
     shown = read_video(tmp_path / "vr180.mp4", max_frames=1)
     pose = scene.camera.world_from_cam.clone()
     pose[0, :3, 3] -= 0.1 * pose[0, :3, 0]  # the oracle's path is that of the left eye

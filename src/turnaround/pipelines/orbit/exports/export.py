@@ -23,7 +23,7 @@ class Setting:
     """What holds for an orbit as a whole.
 
     fps: of the videos. closed: whether the frame after the last is the first. kind: METRIC, or SCALE_INVARIANT where
-    the unit of length is unknown. pivot: the world point that the path turns about. surfaces: as the cache was rendered.
+    the unit of length is unknown. pivot: the world point that the path turns about. surfaces: as of the renderer.
     """
 
     fps: float

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from turnaround.geometry.holes import fill_view
 from turnaround.geometry.projection import unproject
+from turnaround.io.spherical import mark_half_spheres
 from turnaround.io.video import VideoWriter
 from turnaround.pipelines.orbit.exports.contributions import picture_bytes, radii
 from turnaround.pipelines.orbit.exports.export import Export, Finished
@@ -17,7 +18,8 @@ from turnaround.viz.layout import hcat
 
 
 class Vr180(Export):
-    """`vr180.mp4`: side by side, the left eye on the left, each an `Equirectangular180` of size x size pixels.
+    """`vr180.mp4`: side by side, the left eye on the left, each an `Equirectangular180` of size x size pixels,
+    which the file says to headsets (`io.spherical`).
 
     baseline: between the eyes, as a share of the pivot's distance. Each eye sees the points of the whole scene and of
     the frame; what they leave open, most of what is above, below and beside, is smooth.
@@ -43,6 +45,7 @@ class Vr180(Export):
                 discs = scene.with_others(discs_of(orbit, frame))
                 pair = [half_sphere(discs, eye, setting.surfaces.tolerance) for eye in eyes(middle, baseline)]
                 writer.write(hcat(pair))
+        mark_half_spheres(out / "vr180.mp4")
 
 
 def discs_of(orbit: OrbitVideo, frame: int) -> Discs:
