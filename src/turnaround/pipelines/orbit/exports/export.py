@@ -77,6 +77,10 @@ class Exports:
         if twice:
             raise InputError("exports", expected="each file made once", found=f"{twice[0]} twice", fix="leave one out")
 
+    def with_file(self, name: str, export: Export) -> "Exports":
+        """One more, written last."""
+        return Exports(files={**self.files, name: export})
+
     @property
     def names(self) -> Sequence[str]:
         """Of all that is written."""
