@@ -45,7 +45,7 @@ def card(*values):
         timed=2,
         trusted=0.2,
         coverage=Coverage(sectors=36, invented=0.5, limits=MORE),
-        measured=[measured(value) for value in values],
+        measured={"none": None} | {str(number): measured(value) for number, value in enumerate(values)},
     )
 
 

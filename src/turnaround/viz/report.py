@@ -39,7 +39,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Film:
-    """The video as an MP4, the name of its file beside the report ("" where there is none), and a picture to show before
+    """The video as an MP4, the name of its file beside the report ("" where there is none), and a picture to show until
     it plays."""
 
     name: str
@@ -102,7 +102,7 @@ class Report:
 
 
 def figure_jpeg(image: Float[Tensor, "3 h w"]) -> bytes:
-    """As `figure_png`, for photographs: of a seventh of the size."""
+    """As `figure_png`, for photographs: about a fifth as large."""
     return encode_jpeg("a picture of the report", _small(image), quality=QUALITY)
 
 

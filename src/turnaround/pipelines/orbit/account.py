@@ -62,8 +62,8 @@ def verdict_of(shares: Float[Tensor, "t 3"], trusted: float) -> str:
     return (
         f"Over the whole way, {mean:.0%} of what you see was invented, and {most:.0%} in the frame with the most. "
         f"Trust the {count} of {len(shares)} frames in which less than {trusted:.0%} was invented: those near the "
-        "photo's own view. Do not trust the others as a picture of what is really there: the sides and the back are something "
-        "that would fit, not something that anybody has seen."
+        "photo's own view. Do not trust the others as a picture of what is really there: the sides and the back are "
+        "something that would fit, not something that anybody has seen."
     )
 
 

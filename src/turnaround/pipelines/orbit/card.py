@@ -93,7 +93,8 @@ class Coverage:
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """loop, jumps: of a change between frames over the usual one. depth: of the residual of painted views. speed: of
-    frames per second, measured on `timed` frames. trusted: share invented below which a frame can be trusted."""
+    frames per second, measured on `timed` frames. trusted: share invented below which a frame can be trusted. measured:
+    by names of their own; None stands for one that is not wanted."""
 
     loop: Limits
     jumps: Limits
@@ -102,7 +103,7 @@ class Card:
     timed: int
     trusted: float
     coverage: Coverage
-    measured: Sequence[Measured]
+    measured: Mapping[str, Measured | None]
 
     def lines(self, finished: Finished, figures: Sequence[Mapping[str, float]]) -> Sequence[CardLine]:
         """figures: of each key view, with its `residual`."""
@@ -114,7 +115,11 @@ class Card:
         if finished.setting.closed:
             lines.append(self._loop(float(changes[0]), usual))
         lines += [self._jumps(float(steps.max()) / usual), self._depth(figures), self.coverage.line(orbit)]
-        return [*lines, *(each.line(orbit) for each in self.measured), self._speed(finished)]
+        return [
+            *lines,
+            *(each.line(orbit) for each in self.measured.values() if each is not None),
+            self._speed(finished),
+        ]
 
     def _loop(self, change: float, usual: float) -> CardLine:
         return CardLine(

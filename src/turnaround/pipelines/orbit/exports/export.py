@@ -62,6 +62,10 @@ class Export(ABC):
     names: ClassVar[Sequence[str]]
     pattern: ClassVar[str] = "*.png"
 
+    def require(self) -> None:
+        """InputError: something that this machine lacks."""
+        return
+
     @abstractmethod
     def write(self, out: Path, finished: Finished) -> None:
         """Makes all of `names` in the folder `out`, which holds nothing of those names."""
@@ -87,7 +91,9 @@ class Exports:
         return [name for export in self.files.values() for name in export.names]
 
     def require_apart(self, path: Path, out: Path) -> None:
-        """Refuses an input that is, or lies in, what would be replaced."""
+        """Refuses an input that is, or lies in, what would be replaced, and what cannot be made on this machine."""
+        for export in self.files.values():
+            export.require()
         refuse_to_overwrite(path, out, self.names)
 
     def write(
