@@ -41,7 +41,7 @@ def labels(height, width):
 
 
 def figure(caption, image):
-    return Figure(caption=caption, png=figure_png(image))
+    return Figure(caption=caption, picture=figure_png(image))
 
 
 def small_report(*, photo="photo.jpg", licence="Apache-2.0", height=48, width=64):

@@ -5,7 +5,7 @@ import torch
 from observed_worlds import STILL_SEEDS, interior, points_of, sample
 
 from turnaround.geometry.stereo import hidden_from_left
-from turnaround.geometry.visibility import seen_from
+from turnaround.geometry.visibility import may_show, seen_from
 from turnaround.render.raycast import sees
 from turnaround.scenes.observe import observe
 from turnaround.types import Pinhole
@@ -92,3 +92,18 @@ def test_hidden_from_left_between_pixels_and_where_unknown():
     assert known.tolist() == [[True, True, True, False, True, False]], "at 4.5 both pixels beside are unknown"
     assert (hidden & known).tolist() == [[False, False, False, False, True, False]], "5.5 is outside"
     assert hidden_from_left(left, torch.full((1, 6), 1.0), tolerance=0.4)[0][0, 0], "5 hides 1"
+
+
+def test_a_box_may_be_shown_unless_all_of_it_is_beside_or_behind():
+    """8 x 4 pixels at a focal length of 8: at 4 metres the picture is 4 metres wide and 2 high."""
+    for low, high, shown in (
+        ((-1, -1, 3), (1, 1, 5), True),
+        ((-50, -50, -50), (50, 50, 50), True),  # around the camera
+        ((1.9, 0, 4), (3, 0.1, 4.1), True),
+        ((2.1, 0, 3), (3, 0.1, 4), False),
+        ((0, 1.1, 3), (0.1, 3, 4), False),
+        ((-3, 0, 3), (-2.1, 0.1, 4), False),
+        ((-1, -1, -5), (1, 1, -0.1), False),
+    ):
+        assert may_show(camera(0.0), torch.tensor([low, high], dtype=torch.float64)) is shown
+    assert not may_show(camera(-4.5), torch.tensor([[-2.0, -1, 4], [2, 1, 4]]))

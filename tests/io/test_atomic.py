@@ -118,7 +118,7 @@ def test_entries_appear_together(tmp_path):
     (out / "pictures").mkdir(parents=True)
     (out / "pictures" / "9.png").write_text("old")
     (out / "kept.txt").write_text("kept")
-    with atomic_entries(out, ["a.txt", "pictures/"], pattern="*.png") as staged:
+    with atomic_entries(out, {"a.txt": "", "pictures/": "*.png"}) as staged:
         (staged / "a.txt").write_text("new")
         (staged / "pictures").mkdir()
         (staged / "pictures" / "0.png").write_text("new")
@@ -131,7 +131,7 @@ def test_entries_appear_together(tmp_path):
 def test_entries_of_which_one_is_missing_do_not_appear(tmp_path):
     with (
         pytest.raises(InputError, match="no such file"),
-        atomic_entries(tmp_path, ["a.txt", "b.txt"], pattern="*") as staged,
+        atomic_entries(tmp_path, {"a.txt": "", "b.txt": ""}) as staged,
     ):
         (staged / "a.txt").touch()
     assert list(tmp_path.iterdir()) == []
@@ -142,7 +142,7 @@ def test_entries_are_refused_on_entry(tmp_path):
     (tmp_path / "pictures" / "notes.txt").touch()
     with (
         pytest.raises(InputError, match=r"found notes\.txt in it"),
-        atomic_entries(tmp_path, ["a.txt", "pictures/"], pattern="*.png"),
+        atomic_entries(tmp_path, {"a.txt": "", "pictures/": "*.png"}),
     ):
         pytest.fail("the block must not start")
     assert [entry.name for entry in tmp_path.iterdir()] == ["pictures"]

@@ -2,7 +2,8 @@ import torch
 from inpainting import camera
 
 from turnaround.geometry.camera_path import Turntable
-from turnaround.pipelines.orbit.account import degrees_of, verdict_of
+from turnaround.pipelines.orbit.account import verdict_of
+from turnaround.pipelines.orbit.card import degrees_of
 from turnaround.types import OrbitVideo
 
 
@@ -25,6 +26,6 @@ def test_degrees_are_positive_to_the_photos_right():
 
 def test_the_verdict_counts_what_was_invented():
     shares = torch.tensor([[1.0, 0.0, 0.0], [0.85, 0.0, 0.15], [0.3, 0.1, 0.6], [0.1, 0.0, 0.9]])
-    told = verdict_of(shares)
+    told = verdict_of(shares, 0.2)
     assert "41% of what you see was invented, and 90% in the frame with the most" in told
     assert "Trust the 2 of 4 frames" in told

@@ -9,12 +9,16 @@ import torch
 from PIL import Image
 from small_orbits import PIVOT, SETTING, SURFACES, small_orbit, written
 
+from turnaround.io.camera_path import read_camera_path
+from turnaround.io.colmap import read_colmap
 from turnaround.io.depth import read_depth_truth_npz
 from turnaround.io.image import read_png16
 from turnaround.io.nerfstudio import read_transforms
+from turnaround.io.ply import read_ply
 from turnaround.io.video import open_frames, read_video
+from turnaround.pipelines.orbit.exports.cameras import CameraPathJson, Colmap, Transforms
 from turnaround.pipelines.orbit.exports.export import Exports, Setting
-from turnaround.pipelines.orbit.exports.maps import DepthMaps, Masks, ProvenanceArrays, Transforms
+from turnaround.pipelines.orbit.exports.maps import DepthMaps, Masks, ProvenanceArrays
 from turnaround.pipelines.orbit.exports.pictures import Frames, Gif, Mp4, ProvenanceMp4
 from turnaround.pipelines.orbit.exports.scene import SceneGlb, ScenePly
 from turnaround.types import DepthKind, InputError, Provenance
@@ -117,10 +121,11 @@ def test_provenance_arrays_are_exact(tmp_path, finished):
 
 def test_the_same_orbit_gives_the_same_bytes(tmp_path, finished):
     exports = (Frames(), Gif(side=64), ProvenanceArrays(), DepthMaps(), Masks(), Transforms(), ScenePly(), SceneGlb())
+    exports = (*exports, CameraPathJson(), Colmap(most=1000))
     for name in ("one", "other"):
         written(tmp_path / name, finished, *exports)
     files = sorted(file.relative_to(tmp_path / "one") for file in (tmp_path / "one").rglob("*") if file.is_file())
-    assert len(files) == 3 * FRAMES + 6
+    assert len(files) == 3 * FRAMES + 10
     assert all((tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes() for file in files)
 
 
@@ -151,9 +156,45 @@ def test_transforms_name_the_frames_and_their_cameras(tmp_path, finished):
     assert torch.equal(read.cameras.intrinsics, cameras.intrinsics)
 
 
+def test_a_camera_path_is_the_video_s(tmp_path, finished):
+    out, cameras = written(tmp_path, finished, CameraPathJson()), finished[0].cameras
+    filmed = read_camera_path(out / "camera_path.json")
+    assert (filmed.fps, filmed.closed) == (12.0, False)
+    torch.testing.assert_close(filmed.cameras.world_from_cam.float(), cameras.world_from_cam)
+    torch.testing.assert_close(filmed.cameras.intrinsics.float(), cameras.intrinsics, rtol=0, atol=1e-3)  # of `fov`
+
+
+def test_a_sparse_model_holds_the_frames_cameras_and_the_scene_s_points(tmp_path, finished):
+    out, cameras = written(tmp_path, finished, Colmap(most=100), ScenePly()), finished[0].cameras
+    model, cloud = read_colmap(out / "colmap"), read_ply(out / "scene.ply")
+    assert list(model.names) == [f"{number:05d}.png" for number in range(FRAMES)]
+    torch.testing.assert_close(model.cameras.world_from_cam.float(), cameras.world_from_cam)
+    assert len(model.points) == 100
+    chosen = torch.arange(100) * len(cloud.vertices) // 100
+    assert torch.equal(model.points.float(), cloud.vertices[chosen])
+    assert torch.equal(model.colors, cloud.colors[chosen])
+
+
+def test_colmap_itself_reads_the_model(tmp_path, finished):
+    """By its own reckoning each point of the photo lies at its pixel."""
+    pycolmap = pytest.importorskip("pycolmap")
+    out, cache = written(tmp_path, finished, Colmap(most=10**6)), finished[1]
+    model = pycolmap.Reconstruction(str(out / "colmap"))
+    assert (model.num_reg_images(), model.num_cameras()) == (FRAMES, 1)
+    first = next(image for image in model.images.values() if image.name == "00000.png")
+    camera = model.cameras[first.camera_id]
+    assert (camera.width, camera.height) == (WIDTH, HEIGHT)
+    for number in (0, 70, HEIGHT * WIDTH - 1):  # of the photo's own pixels, which come first
+        point = model.points3D[number + 1]
+        place = camera.img_from_cam(first.cam_from_world() * point.xyz)
+        assert np.asarray(place) == pytest.approx([number % WIDTH + 0.5, number // WIDTH + 0.5], abs=1e-3)  # float32
+        color = (cache.views[0].view.image[:, number // WIDTH, number % WIDTH] * 255).round()
+        assert point.color.tolist() == color.tolist()
+
+
 class Fails(Mp4):
-    def write(self, out, orbit, cache, setting):
-        super().write(out, orbit, cache, setting)
+    def write(self, out, finished):
+        super().write(out, finished)
         raise InputError("orbit", expected="a reason", found="none", fix="none")
 
 
@@ -210,6 +251,6 @@ def test_unlawful_settings_are_refused():
         Exports(files={"one": Mp4(), "other": Mp4()})
     assert Exports(files={"one": None, "other": Mp4()}).names == ["orbit.mp4"]
     with pytest.raises(InputError, match="depth: expected metric or scale_invariant"):
-        Setting(fps=12.0, kind=DepthKind.AFFINE_DISPARITY, pivot=PIVOT, surfaces=SURFACES)
+        Setting(fps=12.0, closed=False, kind=DepthKind.AFFINE_DISPARITY, pivot=PIVOT, surfaces=SURFACES)
     with pytest.raises(InputError, match="side: expected at least 1 pixel"):
         Gif(side=0)

@@ -1,6 +1,5 @@
 import pytest
 import torch
-
 from inpainting import camera
 
 from turnaround.geometry.surroundings import on_ground

@@ -12,7 +12,8 @@ from small_orbits import EDGES, TOLERANCE, small_orbit, written
 from turnaround.geometry.projection import project, unproject
 from turnaround.io.image import read_image
 from turnaround.io.ply import read_ply
-from turnaround.pipelines.orbit.exports.scene import SceneGlb, ScenePly, contributions
+from turnaround.pipelines.orbit.exports.contributions import contributions
+from turnaround.pipelines.orbit.exports.scene import SceneGlb, ScenePly
 from turnaround.types import Provenance
 
 FRAMES, HEIGHT, WIDTH = 6, 48, 64

@@ -7,14 +7,19 @@ import pytest
 import torch
 from hand_made_worlds import body, looking_at
 from observed_worlds import vector
-from small_orbits import SETTING, key_view, view_of
+from small_orbits import SETTING, TOLERANCE, key_view, scenes, small_orbit, view_of
 
 from turnaround.geometry.holes import fill_view
 from turnaround.geometry.se3 import rigid, rotation_about
+from turnaround.geometry.stereo import right_camera
 from turnaround.io.video import open_frames, read_video
+from turnaround.pipelines.orbit.exports.contributions import cloud_of, contributions
 from turnaround.pipelines.orbit.exports.export import Exports
-from turnaround.pipelines.orbit.exports.stereo import Stereo, anaglyph
-from turnaround.pipelines.orbit.exports.vr180 import Faces, Vr180, half_sphere
+from turnaround.pipelines.orbit.exports.stereo import Stereo, anaglyph, scene_around
+from turnaround.pipelines.orbit.exports.vr180 import Vr180, half_sphere
+from turnaround.pipelines.orbit.frames import without_holes
+from turnaround.render.cache import render
+from turnaround.render.points import Discs
 from turnaround.render.shapes import Shape
 from turnaround.render.texture import Pattern
 from turnaround.scenes.observe import color, film_vr180
@@ -144,7 +149,10 @@ def surrounding(scene, *, side=128):
     focal = side / 2 / math.tan(math.radians(50))
     k = torch.tensor([[focal, 0, side / 2], [0, focal, side / 2], [0, 0, 1.0]]).double()[None]
     views = []
-    for number, turn in enumerate(Faces.of_half_sphere(16).camera_from_face):
+    sides = [(vector(0.0, 1.0, 0.0), quarters) for quarters in (0, 1, -1)]
+    sides += [(vector(1.0, 0.0, 0.0), quarters) for quarters in (-1, 1)]
+    for number, (axis, quarters) in enumerate(sides):
+        turn = rigid(rotation_about(axis, vector(quarters * math.pi / 2)[0]), torch.zeros(3, dtype=torch.float64))
         camera = Pinhole(world_from_cam=scene.camera.world_from_cam @ turn, intrinsics=k, height=side, width=side)
         view = view_of(replace(scene, camera=camera), 0)
         size = view.depth.shape
@@ -157,7 +165,9 @@ def surrounding(scene, *, side=128):
 def test_half_sphere_equals_the_exact_one():
     scene, size = room(), 64
     eye = Equirectangular180(world_from_cam=scene.camera.world_from_cam, height=size, width=size)
-    shown = half_sphere(surrounding(scene), eye, Faces.of_half_sphere(size), SETTING)
+    cloud = cloud_of(list(contributions(surrounding(scene), TOLERANCE)))
+    discs = Discs(points=cloud.points, colors=cloud.colors, radius=cloud.radius)
+    shown = half_sphere(discs, eye, TOLERANCE)
     exact = color(replace(scene, camera=eye), 0).float()
     apart = (shown - exact).abs().mean(dim=0)
     # Two resamplings blur the noise and move edges by up to a pixel.
@@ -174,6 +184,7 @@ def test_vr180_video_shows_both_eyes(tmp_path):
     setting = replace(SETTING, pivot=scene.camera.world_from_cam[0, :3, 3] + scene.camera.world_from_cam[0, :3, 2])
     orbit, _ = still(view, view.camera)
     Exports(files={"vr180": Vr180(baseline=0.2, size=size)}).write(tmp_path, orbit, cache, setting)
+    assert all(name in (tmp_path / "vr180.mp4").read_bytes() for name in (b"st3d", b"sv3d", b"equi"))
     shown = read_video(tmp_path / "vr180.mp4", max_frames=1)
     pose = scene.camera.world_from_cam.clone()
     pose[0, :3, 3] -= 0.1 * pose[0, :3, 0]  # the oracle's path is that of the left eye
@@ -192,3 +203,34 @@ def test_bad_numbers_are_refused():
         Stereo(baseline=0.1, screen=math.nan)
     with pytest.raises(InputError, match="size: expected an even number of at least 16, found 33"):
         Vr180(baseline=0.1, size=33)
+
+
+def test_what_the_frame_hides_from_an_eye_comes_from_the_frames_around():
+    orbit, _ = small_orbit(height=48, width=64, frames=6)
+    world, _ = scenes(height=48, width=64, frames=6)
+    for frame in range(6):
+        true = view_of(world, frame)
+        orbit.video[frame], orbit.depth[frame] = true.image, true.depth
+    # The path turns by 4 degrees a frame at 4 metres: 0.28 metres. An eye at 0.11 sees past the box.
+    eye = right_camera(orbit.cameras.at(2), 0.11)
+    exact = view_of(replace(world, camera=replace(eye, world_from_cam=eye.world_from_cam.double())), 0).image
+    scene = scene_around(orbit, 2, apart=0.11)
+    assert [torch.equal(view.view.image, orbit.video[n]) for view, n in zip(scene.views, (2, 1, 3), strict=True)]
+    alone = render(SceneCache(views=scene.views[:1]), eye, SETTING.surfaces)
+    both = render(scene, eye, SETTING.surfaces)
+    assert int(alone.hole.sum()) > 60
+    opened = alone.hole & ~both.hole
+    assert opened.sum() > 0.9 * alone.hole.sum()
+    guessed, shown = without_holes(alone).image, both.image
+    apart = [(each - exact).abs().mean(0)[opened].mean() for each in (shown, guessed)]
+    assert apart[0] < 0.5 * apart[1]
+
+
+def test_no_frame_is_asked_that_stands_too_near():
+    orbit, _ = plane_orbit(4.0, frames=3)
+    assert len(scene_around(orbit, 1, apart=0.1).views) == 1  # all stand at the same place
+    poses = orbit.cameras.world_from_cam.clone()
+    poses[2, 0, 3] = 0.1
+    moved = replace(orbit, cameras=replace(orbit.cameras, world_from_cam=poses))
+    assert len(scene_around(moved, 1, apart=0.05).views) == 2
+    assert len(scene_around(moved, 1, apart=0.2).views) == 1

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from small_reports import FIGURES, small_report
+from small_reports import FIGURES, orbit, small_report
 
 from turnaround.types import InputError
 from turnaround.viz.circle import AroundTheCircle, in_words
-from turnaround.viz.report import FIGURE_SIDE, Figure, figure_png
+from turnaround.viz.report import FIGURE_SIDE, Figure, figure_jpeg, figure_png
 from turnaround.viz.report_page import LARGEST_FILM, SECTIONS, to_html, write_report
 from turnaround.viz.report_sources import ORBIT_SOURCES
 
@@ -101,7 +101,7 @@ def test_pictures_come_back_from_the_page(page):
     report = small_report()
     given = [figure for stage in report.stages for figure in (*stage.takes, *stage.gives)]
     shown = page.all("img")
-    assert [b64decode(image["src"].partition(",")[2]) for image in shown] == [figure.png for figure in given]
+    assert [b64decode(image["src"].partition(",")[2]) for image in shown] == [figure.picture for figure in given]
     assert [image["alt"] for image in shown] == [figure.caption for figure in given]
     assert {(image["width"], image["height"]) for image in shown} == {("64", "48")}
 
@@ -130,10 +130,10 @@ def test_a_video_that_is_too_large_is_linked():
     assert len(elements.all("img")) == FIGURES + 1
 
 
-def test_a_figure_that_is_no_png_is_refused_by_its_caption():
+def test_a_figure_that_is_no_picture_is_refused_by_its_caption():
     report = small_report()
-    broken = replace(report.stages[0], gives=[Figure(caption="The photo", png=b"GIF89a")])
-    with pytest.raises(InputError, match="The photo: expected a PNG"):
+    broken = replace(report.stages[0], gives=[Figure(caption="The photo", picture=b"GIF89a")])
+    with pytest.raises(InputError, match="The photo: expected a PNG or a JPEG"):
         to_html(replace(report, stages=[broken]))
 
 
@@ -157,9 +157,21 @@ def test_the_same_report_is_the_same_file_and_is_small(tmp_path):
     write_report(tmp_path / "b.html", small_report())
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
     report = small_report()
-    pictures = sum(len(figure.png) for stage in report.stages for figure in (*stage.takes, *stage.gives))
+    pictures = sum(len(figure.picture) for stage in report.stages for figure in (*stage.takes, *stage.gives))
     held = pictures + len(report.film.mp4) + len(report.film.poster)
     words = len(re.sub(r'base64,[^"]+', "", to_html(report)))
     assert words < 40_000  # the style is 8 kB, the ring of 12 frames 5 kB
     # base64 makes 4 bytes of 3, and ends each of the pictures with 2 at most
     assert (tmp_path / "a.html").stat().st_size < words + 4 / 3 * held + 4 * (FIGURES + 2) + 1000
+
+
+def test_photographs_are_jpegs_and_shown_as_such():
+    video, _, _ = orbit(48, 64)
+    picture = figure_jpeg(video[0])
+    report = small_report()
+    stage = replace(report.stages[0], gives=[Figure(caption="The photo", picture=picture)])
+    (image,) = Elements(to_html(replace(report, stages=[stage]))).all("img")
+    assert image["src"].startswith("data:image/jpeg;base64,")
+    assert (image["width"], image["height"]) == ("64", "48")
+    pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].transpose(2, 0, 1) / 255
+    assert np.abs(pixels - video[0].numpy()).mean() < 0.03  # colours at half the resolution

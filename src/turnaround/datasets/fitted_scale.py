@@ -11,7 +11,7 @@ from torch import Tensor
 
 from turnaround.datasets.drops import Drops
 from turnaround.datasets.kept import digest, kept
-from turnaround.datasets.stereo_matching import matched_points
+from turnaround.geometry.matching import matched_points
 from turnaround.geometry.triangulate import triangulate
 from turnaround.types import Clip, ClipSource, DepthKind, DepthVideo, InputError, Pinhole
 

@@ -1,6 +1,7 @@
 """Rectified stereo: the right camera stands `baseline` metres along the left camera's +x axis."""
 
 import dataclasses
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -8,8 +9,10 @@ from torch import Tensor
 
 from turnaround.types import Camera, Pinhole, View
 
+Eye = TypeVar("Eye", bound=Camera)
 
-def right_camera(left: Camera, baseline: float) -> Camera:
+
+def right_camera(left: Eye, baseline: float) -> Eye:
     """The right eye of a rig of parallel cameras."""
     shift = torch.eye(4, dtype=left.world_from_cam.dtype, device=left.world_from_cam.device)
     shift[0, 3] = baseline
@@ -44,7 +47,6 @@ def view_of_disparity(image: Float[Tensor, "c h w"], disparity: Float[Tensor, "h
     )
     depth = torch.where(disparity > 0, width / disparity, torch.nan)
     right = right_camera(left, 1.0)
-    assert isinstance(right, Pinhole)
     return View(image=image, depth=depth, camera=left), right
 
 

@@ -1,11 +1,15 @@
 """Which points of a still scene that one view shows another one shows too."""
 
+import itertools
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.geometry.projection import in_image, project, unproject
 from turnaround.types import Pinhole
+
+EDGE = 1e-6  # relative slack of `may_show`, so that rounding never leaves out a view
 
 
 def seen_from(
@@ -18,25 +22,58 @@ def seen_from(
 ) -> tuple[Float[Tensor, "h w 2"], Bool[Tensor, "h w"], Bool[Tensor, "h w"]]:
     """Where the points of a view lie in another one (pixels), whether they are seen there, and where that can be told.
 
-    Depths are metres along z, NaN where unknown; cameras have one frame. A point is seen where it is inside the other
-    picture and its z there differs by at most the share `tolerance` from what is found: from the depth of the pixel it
-    falls in, or from the interpolation of 1 / depth among the four around it, which is exact on planes. Not where
-    either depth is unknown, and there it cannot be told, but for what lies outside.
+    Depths are metres along z, NaN where unknown; cameras have one frame. A point is seen where `points_seen_from` says
+    so. Not where either depth is unknown, and there it cannot be told, but for what lies outside.
+    """
+    points = unproject(depth[None].double(), camera)[0].flatten(0, 1)
+    pixels, seen, told = (
+        values.unflatten(0, depth.shape) for values in points_seen_from(points, other_depth, other, tolerance=tolerance)
+    )
+    return pixels, seen, (depth > 0) & told
+
+
+def points_seen_from(
+    points: Float[Tensor, "n 3"], other_depth: Float[Tensor, "y x"], other: Pinhole, *, tolerance: float
+) -> tuple[Float[Tensor, "n 2"], Bool[Tensor, "n"], Bool[Tensor, "n"]]:
+    """Where world points lie in a view (pixels), whether they are seen there, and whether that can be told.
+
+    points: float64. A point is seen where it is inside the picture and its z there differs by at most the share
+    `tolerance` from what is found: from the depth of the pixel it falls in, or from the interpolation of 1 / depth
+    among the four around it, which is exact on planes. It can be told outside of the picture, and where a depth is.
     """
     size = other_depth.shape
-    points = unproject(depth[None].double(), camera).flatten(1, 2)
-    pixels, z = (values[0].unflatten(0, depth.shape) for values in project(points, other))
-    inside = in_image(pixels, *size) & (z > 0)  # false where the depth is unknown
-    places = torch.where(inside[..., None], pixels, 0)
+    pixels, z = (values[0] for values in project(points[None], other))
+    inside = in_image(pixels, *size) & (z > 0)  # false where a point is NaN
+    found = _depths_at(pixels[inside], other_depth)
+    agrees = found.isfinite() & ((z[inside] - found).abs() <= tolerance * found)
+    seen = inside.masked_scatter(inside, agrees.any(0))
+    return pixels, seen, (~inside).masked_scatter(inside, found.isfinite().any(0))
+
+
+def _depths_at(places: Float[Tensor, "n 2"], depth: Float[Tensor, "y x"]) -> Float[Tensor, "2 n"]:
+    """Of the pixel that each place falls in, and between the four around it."""
+    height, width = depth.shape
     column, row = places.long().unbind(-1)
     corner = places - 0.5
-    share = corner - corner.floor()
-    x, y = corner.floor().long().unbind(-1)
-    rows, columns = (torch.stack([first, first + 1]).clamp(0, most - 1) for first, most in ((y, size[0]), (x, size[1])))
-    around = other_depth.double()[rows[:, None], columns[None]]  # [2 2 h w]: up and down, left and right
-    across = torch.stack([1 - share[..., 0], share[..., 0]])
-    down = torch.stack([1 - share[..., 1], share[..., 1]])
-    between = 1 / ((1 / around) * down[:, None] * across[None]).sum((0, 1))
-    found = torch.stack([other_depth.double()[row, column], between])
-    told = (depth > 0) & (~inside | found.isfinite().any(0))
-    return pixels, inside & (found.isfinite() & ((z - found).abs() <= tolerance * found)).any(0), told
+    first = corner.floor()
+    share_x, share_y = (corner - first).unbind(-1)
+    left, top = first.long().unbind(-1)
+    left, right = left.clamp(min=0), (left + 1).clamp(max=width - 1)
+    top, bottom = top.clamp(min=0), (top + 1).clamp(max=height - 1)
+    flat = depth.double().flatten()
+    inverse = 1 / flat
+    upper = inverse[top * width + left] * (1 - share_x) + inverse[top * width + right] * share_x
+    lower = inverse[bottom * width + left] * (1 - share_x) + inverse[bottom * width + right] * share_x
+    return torch.stack([flat[row * width + column], 1 / (upper * (1 - share_y) + lower * share_y)])
+
+
+def may_show(camera: Pinhole, box: Float[Tensor, "2 3"]) -> bool:
+    """False only where nothing of a box (its least and its largest corner in the world) lies in a camera's picture: all
+    of it is behind the camera, or beyond one side of the picture."""
+    corners = torch.stack([box[list(which), range(3)] for which in itertools.product((0, 1), repeat=3)])
+    cam_from_world = torch.linalg.inv(camera.world_from_cam[0].double())
+    in_camera = corners.double() @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+    x, y, w = (in_camera @ camera.intrinsics[0].double().T).unbind(-1)  # pixels times z
+    slack = EDGE * (1 + in_camera.abs().amax() * camera.intrinsics[0].abs().amax())
+    sides = (w, x, y, camera.width * w - x, camera.height * w - y)
+    return not any(bool((side < -slack).all()) for side in sides)

@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -81,18 +81,18 @@ def atomic_folder(path: Path, *, pattern: str) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_entries(out: Path, names: Sequence[str], *, pattern: str) -> Iterator[Path]:
+def atomic_entries(out: Path, names: Mapping[str, str]) -> Iterator[Path]:
     """An empty folder in `out`; the entries of these names made in it move to `out` when the block ends well.
 
-    A name that ends in "/" is a folder of files that match `pattern`. All names must have been made. Errors as of
-    `atomic_file` and `atomic_folder`, on entry for all of them.
+    A name that ends in "/" is a folder of files that match the pattern beside it; that of a file is not looked at. All
+    names must have been made. Errors as of `atomic_file` and `atomic_folder`, on entry for all of them.
     """
     with ExitStack() as stack:
         places = {
             name: stack.enter_context(
                 atomic_folder(out / name, pattern=pattern) if name.endswith("/") else atomic_file(out / name)
             )
-            for name in names
+            for name, pattern in names.items()
         }
         staged = _beside(out / STAGED)
         with _refused_by_the_system(out / STAGED, staged):

@@ -77,6 +77,12 @@ def write_mask(path: Path, mask: Bool[Tensor, "h w"]) -> None:
         temporary.write_bytes(cv2.imencode(".png", mask.cpu().numpy().astype(np.uint8) * 255)[1].tobytes())
 
 
+def encode_jpeg(subject: object, image: Float[Tensor, "3 h w"], *, quality: int) -> bytes:
+    """RGB in [0, 1], with colours at half the resolution; `subject` is what an error names."""
+    pixels = cv2.cvtColor(quantise(subject, image, 255).transpose(1, 2, 0), cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
 def encode_pixels(image: UInt8[Tensor, "h w 3"]) -> bytes:
     """An 8 bit PNG of RGB."""
     return cv2.imencode(".png", cv2.cvtColor(image.cpu().numpy(), cv2.COLOR_RGB2BGR))[1].tobytes()
@@ -117,7 +123,7 @@ def _encode(suffix: str, subject: object, image: Float[Tensor, "3 h w"]) -> byte
 def _decode(path: Path, flags: int) -> np.ndarray:
     existing_file(path, expected="an image")
     data = path.read_bytes() if cv2.haveImageReader(str(path)) else b""  # never the whole of a file of another kind
-    _require_bounded(path, _stated_size(data))
+    _require_bounded(path, stated_size(data))
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error:
@@ -136,7 +142,7 @@ def _require_bounded(path: Path, size: tuple[int, ...] | None) -> None:
         )
 
 
-def _stated_size(data: bytes) -> tuple[int, int] | None:
+def stated_size(data: bytes) -> tuple[int, int] | None:
     """Height and width from the header of a PNG or JPEG, the formats in which a small file can hold a huge picture.
 
     Other formats are decoded first; OpenCV itself stops at 2^30 pixels. PNG specification 11.2.2; ITU-T T.81 B.2.2.

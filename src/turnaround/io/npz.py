@@ -13,6 +13,8 @@ from torch import Tensor
 from turnaround.io.atomic import atomic_file
 from turnaround.types import InputError
 
+FAST = 1  # of zlib's levels
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayHeader:
@@ -45,10 +47,11 @@ def opened_array(
 
 
 def write_npz(path: Path, arrays: Mapping[str, Tensor]) -> None:
-    """Compressed, a block at a time; the same values give the same bytes, as no clock is written."""
-    with atomic_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    """Compressed, fast rather than well; the same values give the same bytes, as no clock is written."""
+    with (
+        atomic_file(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=FAST) as archive,
+    ):
         for name, values in arrays.items():
-            info = zipfile.ZipInfo(f"{name}.npy")
-            info.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(info, "w", force_zip64=True) as entry:
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, values.detach().cpu().numpy(), allow_pickle=False)

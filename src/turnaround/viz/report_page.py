@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from turnaround.io.atomic import atomic_file
+from turnaround.io.image import stated_size
 from turnaround.types import InputError, WeightsNotice
 from turnaround.viz.circle import WORDS, AroundTheCircle, percent, ring
 from turnaround.viz.provenance import COLORS
@@ -15,6 +16,7 @@ from turnaround.viz.report import CardLine, Figure, Film, Report, SourceLine, St
 from turnaround.viz.report_style import STYLE
 
 LARGEST_FILM = 32 * 2**20  # bytes; a longer video is linked, not embedded: browsers are slow with huge addresses
+KINDS = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}  # what each begins with
 SECTIONS = {
     "workflow": "From one photo to all sides, step by step",
     "around": "What was seen, what was stretched, what was invented",
@@ -78,16 +80,17 @@ def _head(title: str) -> str:
 def _film(film: Film) -> str:
     link = f'<a href="{quote(Path(film.name).name)}">{_text(film.name)}</a>'
     if len(film.mp4) > LARGEST_FILM:
-        picture = _image(Figure(caption="The first frame of the video", png=film.poster))
+        picture = _image(Figure(caption="The first frame of the video", picture=film.poster))
         return (
             f'<figure class="film">{picture}<figcaption>The video lies beside this page: {link}</figcaption></figure>\n'
         )
-    width, height = _png_size(Figure(caption="the poster of the video", png=film.poster))
+    kind, (width, height) = _picture("the poster of the video", film.poster)
+    named = f" As a file: {link}" if film.name else ""
     return (
         f'<figure class="film"><video controls loop muted autoplay playsinline width="{width}" height="{height}" '
-        f'aria-label="The video that turns around your photo" poster="{_data("image/png", film.poster)}" '
+        f'aria-label="The video that turns around your photo" poster="{_data(kind, film.poster)}" '
         f'src="{_data("video/mp4", film.mp4)}"></video>'
-        f"<figcaption>The video itself, which repeats. As a file: {link}</figcaption></figure>\n"
+        f"<figcaption>The video itself, which repeats.{named}</figcaption></figure>\n"
     )
 
 
@@ -121,16 +124,19 @@ def _figures(figures: Iterable[Figure]) -> str:
 
 
 def _image(figure: Figure) -> str:
-    width, height = _png_size(figure)
-    source = _data("image/png", figure.png)
+    kind, (width, height) = _picture(figure.caption, figure.picture)
+    source = _data(kind, figure.picture)
     return f'<img src="{source}" alt="{_text(figure.caption)}" width="{width}" height="{height}">'
 
 
-def _png_size(figure: Figure) -> tuple[int, int]:
-    """Width and height from the header (PNG specification 11.2.2)."""
-    if not figure.png.startswith(b"\x89PNG\r\n\x1a\n") or len(figure.png) < 24:
-        raise InputError(figure.caption, expected="a PNG", found="something else", fix="encode it with figure_png")
-    return int.from_bytes(figure.png[16:20], "big"), int.from_bytes(figure.png[20:24], "big")
+def _picture(subject: str, content: bytes) -> tuple[str, tuple[int, int]]:
+    """Its media type, and its width and height by its header."""
+    size = stated_size(content)
+    kind = next((kind for start, kind in KINDS.items() if content.startswith(start)), None)
+    if kind is None or size is None:
+        found, fix = "something else", "encode it with figure_jpeg or figure_png"
+        raise InputError(subject, expected="a PNG or a JPEG", found=found, fix=fix)
+    return kind, (size[1], size[0])
 
 
 def _around(around: AroundTheCircle) -> str:

@@ -16,9 +16,10 @@ from turnaround.geometry.projection import intrinsics
 from turnaround.geometry.surroundings import levelled
 from turnaround.io.existing import existing_file
 from turnaround.io.picture import read_picture
-from turnaround.metrics.consistency import WarpedError, WarpedLpips
-from turnaround.pipelines.orbit.account import Account, report_of
+from turnaround.pipelines.orbit.account import Account
+from turnaround.pipelines.orbit.card import Card
 from turnaround.pipelines.orbit.exports.export import Exports, Setting
+from turnaround.pipelines.orbit.exports.report import ReportPage
 from turnaround.pipelines.orbit.growth import Grower
 from turnaround.pipelines.orbit.orbiter import Orbiter
 from turnaround.pipelines.orbit.packing import packed_view, unpacked_view
@@ -36,7 +37,6 @@ from turnaround.types import (
     View,
     WeightsNotice,
 )
-from turnaround.viz.report_page import write_report
 
 STAGES = "stages"
 MULTIPLE = 8  # of both sides: what videos and networks need
@@ -63,7 +63,7 @@ class OrbitPipeline:
     stopped and ends with the same bytes, and a changed setting makes anew only what follows from it.
 
     size: pixels of the shorter side. path: from the picture's own camera. exports: what is written besides
-    `report.html`. metrics: of the report's card. fps: of the videos.
+    `report.html`. card: of the report. fps: of the videos.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class OrbitPipeline:
         path: CameraPath,
         camera: Camera,
         exports: Exports,
-        metrics: Sequence[WarpedError | WarpedLpips],
+        card: Card,
         fps: float,
     ):
         if not 64 <= size <= 2048:
             raise InputError("size", expected="64 to 2048 pixels", found=str(size), fix="give another size=PIXELS")
         self.input, self.size, self.orbiter = input, size, orbiter
-        self.path, self.camera, self.exports, self.metrics, self.fps = path, camera, exports, metrics, fps
+        self.path, self.camera, self.exports, self.card, self.fps = path, camera, exports, card, fps
 
     @property
     def grower(self) -> Grower:
@@ -128,13 +128,13 @@ class OrbitPipeline:
         kind = self.grower.estimator.kind
         setting = Setting(
             fps=self.fps,
+            closed=self.path.closed,
             kind=kind if kind is DepthKind.METRIC else DepthKind.SCALE_INVARIANT,
             pivot=pivot,
             surfaces=self.grower.surfaces,
         )
-        self.exports.write(out, orbit, cache, setting)
-        film = (out / "orbit.mp4").read_bytes()
-        write_report(out / "report.html", report_of(orbit, cache, account, film, self.metrics))
+        page = ReportPage(account=account, card=self.card)
+        self.exports.with_file("report", page).write(out, orbit, cache, setting)
 
     @cached_property
     def _settings(self) -> str:

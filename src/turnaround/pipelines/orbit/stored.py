@@ -213,10 +213,10 @@ class _Stated:
     def setting(self) -> Setting:
         surfaces, pivot = self.stored.get("surfaces"), self.stored.get("pivot")
         surfaces = surfaces if isinstance(surfaces, dict) else {}
-        edges, company = surfaces.get("edges"), surfaces.get("company")
+        edges, counts = surfaces.get("edges"), [surfaces.get(name) for name in ("company", "window")]
         edges = edges if isinstance(edges, dict) else {}
         kind, pivot = self.stored.get("kind"), pivot if isinstance(pivot, list) else []
-        if type(company) is not int or kind not in list(DepthKind) or len(pivot) != 3:
+        if any(type(count) is not int for count in counts) or kind not in list(DepthKind) or len(pivot) != 3:
             raise _damaged(self.path, "a kind of depth, a pivot and surfaces", "others")
         return Setting(
             fps=self._number(self.stored, "fps", least=1e-3),
@@ -225,7 +225,9 @@ class _Stated:
             surfaces=Surfaces(
                 edges=Edges(**{name: self._number(edges, name, least=0.0) for name in ("depth_ratio", "stretch")}),
                 tolerance=self._number(surfaces, "tolerance", least=0.0),
-                company=company,
+                company=surfaces["company"],
+                window=surfaces["window"],
+                density=self._number(surfaces, "density", least=0.0),
             ),
         )
 

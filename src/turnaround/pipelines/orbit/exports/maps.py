@@ -1,4 +1,4 @@
-"""The orbit for programs: where its pixels came from, depth, masks, cameras."""
+"""The orbit for programs: where its pixels came from, depth and masks."""
 
 from pathlib import Path
 
@@ -6,10 +6,9 @@ import torch
 
 from turnaround.io.depth import DepthPngWriter, write_depth_npz
 from turnaround.io.image import write_mask
-from turnaround.io.nerfstudio import PosedFrames, write_transforms
 from turnaround.io.npz import write_npz
-from turnaround.pipelines.orbit.exports.export import Export, Setting
-from turnaround.types import DepthVideo, OrbitVideo, Provenance, SceneCache
+from turnaround.pipelines.orbit.exports.export import Export, Finished
+from turnaround.types import DepthVideo, Provenance
 
 
 class ProvenanceArrays(Export):
@@ -17,7 +16,8 @@ class ProvenanceArrays(Export):
 
     names = ("provenance.npz",)
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
+    def write(self, out: Path, finished: Finished) -> None:
+        orbit = finished.orbit
         arrays = {"label": orbit.label, "confidence": orbit.confidence.float(), "step": orbit.step.to(torch.int16)}
         write_npz(out / "provenance.npz", arrays)
 
@@ -27,11 +27,12 @@ class DepthMaps(Export):
 
     names = ("depth.npz", "depth/")
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        write_depth_npz(out / "depth.npz", DepthVideo(values=orbit.depth, kind=setting.kind))
-        nearest = orbit.depth[orbit.depth > 0].min()
+    def write(self, out: Path, finished: Finished) -> None:
+        depths = finished.orbit.depth
+        write_depth_npz(out / "depth.npz", DepthVideo(values=depths, kind=finished.setting.kind))
+        nearest = depths[depths > 0].min()
         with DepthPngWriter(out / "depth") as pictures:
-            for depth in orbit.depth:
+            for depth in depths:
                 pictures.write(nearest / depth)
 
 
@@ -40,16 +41,6 @@ class Masks(Export):
 
     names = ("masks/",)
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        for number, label in enumerate(orbit.label):
+    def write(self, out: Path, finished: Finished) -> None:
+        for number, label in enumerate(finished.orbit.label):
             write_mask(out / "masks" / f"{number:05d}.png", label == int(Provenance.GENERATED))
-
-
-class Transforms(Export):
-    """`transforms.json`: the cameras of `frames/00000.png` and so on, in nerfstudio's layout."""
-
-    names = ("transforms.json",)
-
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        images = [out / "frames" / f"{number:05d}.png" for number in range(len(orbit.video))]
-        write_transforms(out / "transforms.json", PosedFrames(images=images, depths=None, cameras=orbit.cameras))

@@ -11,8 +11,8 @@ from torch.nn.functional import interpolate
 from turnaround.io.atomic import atomic_file
 from turnaround.io.image import quantise, write_image
 from turnaround.io.video import VideoWriter, write_video
-from turnaround.pipelines.orbit.exports.export import Export, Setting
-from turnaround.types import InputError, OrbitVideo, SceneCache
+from turnaround.pipelines.orbit.exports.export import Export, Finished
+from turnaround.types import InputError
 from turnaround.viz.provenance import provenance_colors
 
 PALETTE_PIXELS = 2**20  # of all frames together, from which a GIF's colours are chosen
@@ -23,8 +23,8 @@ class Frames(Export):
 
     names = ("frames/",)
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        for number, frame in enumerate(orbit.video):
+    def write(self, out: Path, finished: Finished) -> None:
+        for number, frame in enumerate(finished.orbit.video):
             write_image(out / "frames" / f"{number:05d}.png", frame)
 
 
@@ -33,8 +33,8 @@ class Mp4(Export):
 
     names = ("orbit.mp4",)
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        write_video(out / "orbit.mp4", orbit.video, fps=setting.fps)
+    def write(self, out: Path, finished: Finished) -> None:
+        write_video(out / "orbit.mp4", finished.orbit.video, fps=finished.setting.fps)
 
 
 class Gif(Export):
@@ -50,12 +50,12 @@ class Gif(Export):
             raise InputError("side", expected="at least 1 pixel", found=str(side), fix="leave it at its default")
         self.side = side
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        frames = [self._pixels(frame) for frame in orbit.video]
+    def write(self, out: Path, finished: Finished) -> None:
+        frames = [self._pixels(frame) for frame in finished.orbit.video]
         palette = _palette(frames)
         pictures = [Image.fromarray(frame).quantize(palette=palette) for frame in frames]
         # Hundredths of a second are the format's clock; browsers take less than two for ten.
-        duration = max(round(100 / setting.fps), 2) * 10
+        duration = max(round(100 / finished.setting.fps), 2) * 10
         with atomic_file(out / "orbit.gif") as temporary:
             pictures[0].save(
                 temporary,
@@ -81,9 +81,9 @@ class ProvenanceMp4(Export):
 
     names = ("provenance.mp4",)
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        with VideoWriter(out / "provenance.mp4", fps=setting.fps) as writer:
-            for frame, label in zip(orbit.video, orbit.label, strict=True):
+    def write(self, out: Path, finished: Finished) -> None:
+        with VideoWriter(out / "provenance.mp4", fps=finished.setting.fps) as writer:
+            for frame, label in zip(finished.orbit.video, finished.orbit.label, strict=True):
                 writer.write(provenance_colors(frame, label))
 
 

@@ -1,31 +1,18 @@
 """The scene itself: points and textured surfaces of all key views, each surface once."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from turnaround.geometry.projection import pixel_grid, unproject
-from turnaround.geometry.visibility import seen_from
+from turnaround.geometry.projection import pixel_grid
 from turnaround.io.glb import write_textured_glb
 from turnaround.io.mesh import TexturedMesh
 from turnaround.io.ply import write_ply
-from turnaround.pipelines.orbit.exports.export import Export, Setting
+from turnaround.pipelines.orbit.exports.contributions import Contribution, picture_bytes
+from turnaround.pipelines.orbit.exports.export import Export, Finished
 from turnaround.render.elements import Edges, is_known
-from turnaround.types import KeyView, OrbitVideo, Pinhole, SceneCache
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contribution:
-    """What a key view adds to those of lower steps. new: its known pixels that none of them shows."""
-
-    name: str
-    view: KeyView
-    points: Float[Tensor, "h w 3"]
-    new: Bool[Tensor, "h w"]
 
 
 class ScenePly(Export):
@@ -34,22 +21,10 @@ class ScenePly(Export):
 
     names = ("scene.ply",)
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        parts = list(contributions(cache, setting.surfaces.tolerance))
-
-        def joined(values: list[Tensor]) -> Tensor:
-            return torch.cat([each[part.new] for each, part in zip(values, parts, strict=True)])
-
-        write_ply(
-            out / "scene.ply",
-            joined([part.points for part in parts]).float(),
-            colors=joined([_bytes(part.view.view.image) for part in parts]),
-            attributes={
-                "label": joined([part.view.label for part in parts]),
-                "confidence": joined([part.view.confidence.float() for part in parts]),
-                "step": joined([torch.full_like(part.view.confidence, part.view.step).float() for part in parts]),
-            },
-        )
+    def write(self, out: Path, finished: Finished) -> None:
+        cloud = finished.cloud
+        attributes = {"label": cloud.label, "confidence": cloud.confidence, "step": cloud.step}
+        write_ply(out / "scene.ply", cloud.points, colors=cloud.colors, attributes=attributes)
 
 
 class SceneGlb(Export):
@@ -58,35 +33,9 @@ class SceneGlb(Export):
 
     names = ("scene.glb",)
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        meshes = (_mesh(part, setting.surfaces.edges) for part in contributions(cache, setting.surfaces.tolerance))
+    def write(self, out: Path, finished: Finished) -> None:
+        meshes = (_mesh(part, finished.setting.surfaces.edges) for part in finished.contributions)
         write_textured_glb(out / "scene.glb", [mesh for mesh in meshes if len(mesh.faces) > 0])
-
-
-def contributions(cache: SceneCache, tolerance: float) -> Iterator[Contribution]:
-    """Of all key views, the lowest step first. A pixel is shown by an earlier view whose depth there agrees with it."""
-    numbers = {id(view): f"view {n}" for n, view in enumerate(cache.views)}
-    numbers |= {id(view): f"behind {n}" for n, view in enumerate(cache.behind)}
-    earlier: list[KeyView] = []
-    for view in cache.ordered:
-        depth, camera = view.view.depth, view.view.camera
-        new = is_known(depth)
-        for other in earlier:
-            if not bool(new.any()):
-                break
-            _, seen, _ = seen_from(depth, camera, other.view.depth, other.view.camera, tolerance=tolerance)
-            new &= ~seen
-        earlier.append(view)
-        yield Contribution(name=numbers[id(view)], view=view, points=_points(depth, camera), new=new)
-
-
-def _points(depth: Float[Tensor, "h w"], camera: Pinhole) -> Float[Tensor, "h w 3"]:
-    return unproject(depth[None].double(), camera)[0]
-
-
-def _bytes(image: Float[Tensor, "c h w"]) -> Tensor:
-    """[h w 3] uint8."""
-    return (image[:3].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
 
 
 def _mesh(part: Contribution, edges: Edges) -> TexturedMesh:
@@ -101,10 +50,10 @@ def _mesh(part: Contribution, edges: Edges) -> TexturedMesh:
     confidence = part.view.confidence.float().flatten()[used]
     return TexturedMesh(
         name=part.name,
-        vertices=part.points.float().flatten(0, 1)[used],
+        vertices=part.points.flatten(0, 1)[used],
         faces=faces,
         coordinates=grid.float().flatten(0, 1)[used],
-        picture=_bytes(part.view.view.image),
+        picture=picture_bytes(part.view.view.image),
         attributes={
             "_LABEL": part.view.label.flatten()[used].float(),
             "_CONFIDENCE": confidence,

@@ -1,6 +1,5 @@
-"""The orbit for two eyes, rendered anew from the scene cache."""
+"""The orbit for two eyes, each rendered from the frames of the video around it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.geometry.stereo import right_camera
+from turnaround.geometry.stereo import Eye, right_camera
 from turnaround.io.video import VideoWriter
-from turnaround.pipelines.orbit.exports.export import Export, Setting
+from turnaround.pipelines.orbit.exports.export import Export, Finished, Setting
 from turnaround.pipelines.orbit.frames import without_holes
 from turnaround.render.cache import render
-from turnaround.types import Camera, InputError, KeyView, OrbitVideo, Pinhole, SceneCache, View
+from turnaround.types import InputError, KeyView, OrbitVideo, Pinhole, SceneCache, View
 from turnaround.viz.layout import hcat
 
 # What the red-cyan glasses' left and right filter let through comes nearest to the two pictures in CIE XYZ: E. Dubois,
@@ -46,16 +45,18 @@ class Stereo(Export):
         require_positive("screen", screen)
         self.baseline, self.screen = baseline, screen
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
+    def write(self, out: Path, finished: Finished) -> None:
+        orbit, setting = finished.orbit, finished.setting
         distance = pivot_distance(orbit, setting)
         with (
             VideoWriter(out / "stereo_sbs.mp4", fps=setting.fps) as pairs,
             VideoWriter(out / "anaglyph.mp4", fps=setting.fps) as anaglyphs,
         ):
-            for scene in scenes_by_frame(orbit, cache):
+            for frame in range(len(orbit.video)):
+                scene = scene_around(orbit, frame, apart=self.baseline * distance / 2)
                 left, right = (
                     without_holes(render(scene, eye, setting.surfaces)).image
-                    for eye in self._eyes(scene.behind[-1].view.camera, distance)
+                    for eye in self._eyes(orbit.cameras.at(frame), distance)
                 )
                 pairs.write(hcat([left, right]))
                 anaglyphs.write(anaglyph(left, right))
@@ -64,8 +65,6 @@ class Stereo(Export):
         baseline = self.baseline * distance
         shift = baseline / (2 * self.screen * distance)  # of the principal points, in focal lengths
         left, right = eyes(middle, baseline)
-        assert isinstance(left, Pinhole)
-        assert isinstance(right, Pinhole)
         return _shifted(left, -shift), _shifted(right, shift)
 
 
@@ -79,17 +78,21 @@ def pivot_distance(orbit: OrbitVideo, setting: Setting) -> float:
     return float((orbit.cameras.world_from_cam[0, :3, 3].double() - setting.pivot.double()).norm())
 
 
-def scenes_by_frame(orbit: OrbitVideo, cache: SceneCache) -> Iterator[SceneCache]:
-    """The cache with one frame of the orbit as the last of `behind`: what the frame invented where the cache has a
-    hole, the eyes show too."""
-    step = max(view.step for view in cache.ordered) + 1
-    for number, (image, depth) in enumerate(zip(orbit.video, orbit.depth, strict=True)):
-        view = View(image=image, depth=depth, camera=orbit.cameras.at(number))
-        frame = KeyView(view=view, label=orbit.label[number], confidence=orbit.confidence[number], step=step)
-        yield cache.with_behind(frame)
+def scene_around(orbit: OrbitVideo, frame: int, *, apart: float) -> SceneCache:
+    """A frame of the video, and for what it hides from eyes beside it the next frames before and after that stand at
+    least `apart` metres away. They hold what the cache does, and what was invented where it has holes."""
+    places = orbit.cameras.world_from_cam[:, :3, 3].double()
+    away = ((places - places[frame]).norm(dim=1) >= apart).nonzero().flatten()
+    beside = (*away[away < frame][-1:].tolist(), *away[away > frame][:1].tolist())
+    return SceneCache(views=tuple(_as_key_view(orbit, number, step) for step, number in enumerate((frame, *beside))))
 
 
-def eyes(middle: Camera, baseline: float) -> tuple[Camera, Camera]:
+def _as_key_view(orbit: OrbitVideo, frame: int, step: int) -> KeyView:
+    view = View(image=orbit.video[frame], depth=orbit.depth[frame], camera=orbit.cameras.at(frame))
+    return KeyView(view=view, label=orbit.label[frame], confidence=orbit.confidence[frame], step=step)
+
+
+def eyes(middle: Eye, baseline: float) -> tuple[Eye, Eye]:
     """Left and right, half a baseline (metres) to either side."""
     return right_camera(middle, -baseline / 2), right_camera(middle, baseline / 2)
 

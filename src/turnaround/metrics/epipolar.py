@@ -1,0 +1,92 @@
+"""Whether points of neighbouring frames, matched by SIFT, lie where the cameras say. No depth is looked at."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from turnaround.geometry.matching import matched_points
+from turnaround.geometry.se3 import invert
+from turnaround.geometry.triangulate import triangulate
+from turnaround.metrics.base import Average, average_of
+from turnaround.types import Pinhole, Video
+
+Points = Float[Tensor, "n 2"]
+STILL = 1e-9  # metres between two cameras that stand at one place: every match would agree with them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tsed:
+    """Share of pairs of neighbouring frames that agree with their cameras (Yu et al., Long-Term Photometric Consistent
+    Novel View Synthesis with Diffusion Models, ICCV 2023, section 4).
+
+    A pair agrees where it has at least `matches` matched points whose median symmetric epipolar distance is below
+    `distance` pixels. pairs: of the video that are looked at, evenly spaced. Higher is better; pictures that show the
+    same, wherever the cameras stand, have points that do not move, which is no agreement where they should.
+    """
+
+    distance: float
+    matches: int
+    pairs: int
+    name = "tsed"
+
+    def __call__(
+        self, video: Video, filled: Bool[Tensor, "t h w"], depth: Float[Tensor, "t h w"], cameras: Pinhole
+    ) -> Average:
+        return average_of([self._agrees(*each) for each in matched_pairs(video, cameras, self.pairs)])
+
+    def _agrees(self, first: Points, second: Points, camera: Pinhole, other: Pinhole) -> float:
+        if len(first) < self.matches:
+            return 0.0
+        return float(epipolar_distance(first, second, camera, other).median() < self.distance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReprojectionError:
+    """Median distance in pixels between where a point is found and where it lies once it is triangulated from two
+    neighbouring frames, the larger of both; mean over pairs. pairs: as of `Tsed`. matches: fewer say
+    nothing. Infinite where a point lies behind a camera."""
+
+    matches: int
+    pairs: int
+    name = "reprojection_error"
+
+    def __call__(
+        self, video: Video, filled: Bool[Tensor, "t h w"], depth: Float[Tensor, "t h w"], cameras: Pinhole
+    ) -> Average:
+        errors = [
+            float(triangulate(*each).error.median()) if len(each[0]) >= self.matches else None
+            for each in matched_pairs(video, cameras, self.pairs)
+        ]
+        return average_of(errors)
+
+
+def matched_pairs(video: Video, cameras: Pinhole, pairs: int) -> Iterator[tuple[Points, Points, Pinhole, Pinhole]]:
+    """Matched points of evenly spaced frames and those after them, and both cameras; of pairs whose cameras moved."""
+    count = len(video) - 1
+    for number in range(min(pairs, count)):
+        frame = number * count // min(pairs, count)
+        camera, other = cameras.at(frame), cameras.at(frame + 1)
+        apart = (camera.world_from_cam[0, :3, 3].double() - other.world_from_cam[0, :3, 3].double()).norm()
+        if apart > STILL:
+            yield *matched_points(video[frame], video[frame + 1]), camera, other
+
+
+def epipolar_distance(first: Points, second: Points, camera: Pinhole, other: Pinhole) -> Float[Tensor, "n"]:
+    """Mean of both distances in pixels between a point and the line on which the other picture says it lies."""
+    matrix = fundamental_matrix(camera, other)
+    here, there = (torch.cat([p.double(), torch.ones(len(p), 1, dtype=torch.float64)], dim=1) for p in (first, second))
+    lines, back = here @ matrix.T, there @ matrix
+    off = (there * lines).sum(1).abs()
+    return (off / lines[:, :2].norm(dim=1) + off / back[:, :2].norm(dim=1)) / 2
+
+
+def fundamental_matrix(camera: Pinhole, other: Pinhole) -> Float[Tensor, "3 3"]:
+    """F in y^T F x = 0 for pixels x of the first and y of the second (Hartley and Zisserman, 9.2.2)."""
+    moved = (invert(other.world_from_cam.double()) @ camera.world_from_cam.double())[0]
+    x, y, z = moved[:3, 3].tolist()
+    cross = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
+    first, second = (torch.linalg.inv(each.intrinsics[0].double()) for each in (camera, other))
+    return second.T @ cross @ moved[:3, :3] @ first

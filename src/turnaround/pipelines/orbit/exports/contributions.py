@@ -1,0 +1,86 @@
+"""What each key view adds to the scene, so that each surface is written once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from turnaround.geometry.projection import unproject
+from turnaround.geometry.visibility import may_show, points_seen_from
+from turnaround.render.elements import is_known
+from turnaround.types import KeyView, SceneCache, View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contribution:
+    """What a key view adds to those of lower steps. new: its known pixels that none of them shows."""
+
+    name: str
+    view: KeyView
+    points: Float[Tensor, "h w 3"]
+    new: Bool[Tensor, "h w"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloud:
+    """The new points of all contributions, in order. radius: half the side of a point's pixel where it lies, in metres.
+    step: of its key view."""
+
+    points: Float[Tensor, "n 3"]
+    colors: UInt8[Tensor, "n 3"]
+    radius: Float[Tensor, "n"]
+    label: UInt8[Tensor, "n"]
+    confidence: Float[Tensor, "n"]
+    step: Float[Tensor, "n"]
+
+
+def contributions(cache: SceneCache, tolerance: float) -> Iterator[Contribution]:
+    """Of all key views, the lowest step first. A pixel is shown by an earlier view whose depth there agrees with it."""
+    numbers = {id(view): f"view {n}" for n, view in enumerate(cache.views)}
+    numbers |= {id(view): f"behind {n}" for n, view in enumerate(cache.behind)}
+    earlier: list[KeyView] = []
+    for view in cache.ordered:
+        depth, camera = view.view.depth, view.view.camera
+        points = unproject(depth[None].double(), camera)[0]
+        new = is_known(depth)
+        new[new.clone()] = _unseen(points[new], earlier, tolerance)
+        earlier.append(view)
+        yield Contribution(name=numbers[id(view)], view=view, points=points.float(), new=new)
+
+
+def _unseen(points: Float[Tensor, "n 3"], views: Sequence[KeyView], tolerance: float) -> Bool[Tensor, "n"]:
+    """Those that none of the views shows; only what is still unseen is asked of the next."""
+    left = torch.arange(len(points))
+    box = torch.stack([points.amin(0), points.amax(0)]) if len(points) else torch.zeros(2, 3)
+    for other in views:
+        if not len(left):
+            break
+        if may_show(other.view.camera, box):
+            _, seen, _ = points_seen_from(points[left], other.view.depth, other.view.camera, tolerance=tolerance)
+            left = left[~seen]
+    return torch.zeros(len(points), dtype=torch.bool).index_fill(0, left, True)
+
+
+def cloud_of(parts: Sequence[Contribution]) -> Cloud:
+    def joined(values: Sequence[Tensor]) -> Tensor:
+        return torch.cat([each[part.new] for each, part in zip(values, parts, strict=True)])
+
+    return Cloud(
+        points=joined([part.points for part in parts]),
+        colors=joined([picture_bytes(part.view.view.image) for part in parts]),
+        radius=joined([radii(part.view.view) for part in parts]),
+        label=joined([part.view.label for part in parts]),
+        confidence=joined([part.view.confidence.float() for part in parts]),
+        step=joined([torch.full_like(part.view.confidence, part.view.step).float() for part in parts]),
+    )
+
+
+def radii(view: View) -> Float[Tensor, "h w"]:
+    """Half the side of each pixel where it lies, in metres."""
+    return (view.depth / (2 * view.camera.intrinsics[0, 0, 0])).float()
+
+
+def picture_bytes(image: Float[Tensor, "c h w"]) -> UInt8[Tensor, "h w 3"]:
+    return (image[:3].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0)
