@@ -6,18 +6,24 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from published_depth import write_depth_anything
 from published_folders import write_depthcrafter, write_svd
 
-from turnaround.run.build import build_value
+from turnaround.pipelines.orbit.relief import estimated
+from turnaround.run.build import build, build_value
 from turnaround.types import DepthKind, InputError, ResumableDepthEstimator
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
+def composed(*overrides):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose("run", ["pipeline=orbit", "input=photo.jpg", *overrides])
+
+
 def chosen(group, name, *overrides):
     """What `run.py pipeline=orbit GROUP=NAME` builds of this group."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = compose("run", ["pipeline=orbit", "input=photo.jpg", f"{group}={name}", *overrides])
+    config = composed(f"{group}={name}", *overrides)
     return build_value(OmegaConf.to_container(config[group], resolve=True), group)
 
 
@@ -41,3 +47,18 @@ def test_depthcrafter_takes_the_light_decoder(depthcrafter, tmp_path):
     light = ("net/decoder@estimator.network.decoder=light", f"estimator.network.decoder.path={tmp_path / 'none'}")
     with pytest.raises(InputError, match="none"):
         chosen("estimator", "depthcrafter", *depthcrafter, *light)
+
+
+@pytest.mark.parametrize("name", ["transformers", "depth_anything_v2"])
+def test_depth_models_of_transformers_estimate_a_picture(name, tmp_path):
+    given = [f"estimator.network.path={write_depth_anything(tmp_path)}", "estimator.device=cpu"]
+    given += ["estimator.network.kind=affine_disparity"] if name == "transformers" else []
+    estimator = chosen("estimator", name, *given)
+    assert isinstance(estimator, ResumableDepthEstimator)
+    assert (estimator.name, estimator.kind) == (name, DepthKind.AFFINE_DISPARITY)
+    assert estimated(estimator, torch.rand(3, 40, 56), seed=0).std() > 0
+
+
+def test_weights_must_be_chosen():
+    with pytest.raises(InputError, match=r"^estimator\.network\.path: expected a value"):
+        build(composed("estimator=transformers"))

@@ -12,10 +12,11 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from turnaround.nets.architecture import STEM, announce, dtype_of, named, on_meta, target
 from turnaround.nets.inpaint import ImageDenoiser, ImageUNet, LatentInpaintNetwork, NoTokens
+from turnaround.nets.model_card import notice_of
 from turnaround.nets.vae_picture_codec import KlPictureCodec, KlVae
 from turnaround.nets.weights import Part, load_part, published_folder, read_json
 from turnaround.nets.widen import repeat_output, widen_input
-from turnaround.types import InputError, WeightsNotice
+from turnaround.types import InputError
 
 PIPELINES = ("StableDiffusionInpaintPipeline", "StableDiffusionPipeline")
 # Entries of the scheduler and what they are where they are left out; None: they must be there.
@@ -27,11 +28,8 @@ SCHEDULER = {
     "rescale_betas_zero_snr": (False, (False,)),
 }
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "velocity"}
-LICENCES = {"openrail++": "CreativeML Open RAIL++-M", "creativeml-openrail-m": "CreativeML OpenRAIL-M"}
-UNKNOWN_LICENCE = "that of its publisher"
 # As attention layers of VAEs were called until diffusers 0.13.
 OLD_ATTENTION = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
-MAX_README_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +67,7 @@ def load_sd_inpaint(*, path: str, dtype: str, chunk: int, channels: int) -> Late
     codec = KlPictureCodec(vae=vae, chunk=chunk, channels=channels)
     _widen(unet, folder / "unet", codec)
     network = _assembled(unet, codec, prompt, schedule)
-    network.weights = (WeightsNotice(name=_name(folder, path), source=str(path), licence=_licence(folder)),)
+    network.weights = (notice_of(folder, path),)
     network.architecture = _architecture(network, schedule)
     announce(network.weights)
     return network.eval()
@@ -193,21 +191,3 @@ def _architecture(network: LatentInpaintNetwork, schedule: Schedule) -> Mapping[
             beta_end=schedule.beta_end,
         ),
     )
-
-
-def _name(folder: Path, path: str) -> str:
-    """Of a repository its own name, of a folder that of the folder."""
-    return path.rpartition("/")[2] if not Path(path).expanduser().is_dir() else folder.resolve().name
-
-
-def _licence(folder: Path) -> str:
-    """As the head of the model card names it."""
-    card = folder / "README.md"
-    if not card.is_file() or card.stat().st_size > MAX_README_BYTES:
-        return UNKNOWN_LICENCE
-    head = card.read_text(encoding="utf-8", errors="replace").split("---")[1:2]
-    for line in (head[0] if head else "").splitlines():
-        key, _, value = line.partition(":")
-        if key.strip() == "license" and value.strip():
-            return LICENCES.get(value.strip(), value.strip())
-    return UNKNOWN_LICENCE

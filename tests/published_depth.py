@@ -1,0 +1,82 @@
+"""Small random depth models in the layouts that transformers publishes them in."""
+
+from pathlib import Path
+
+import torch
+from transformers import (
+    DepthAnythingConfig,
+    DepthAnythingForDepthEstimation,
+    Dinov2Config,
+    DPTImageProcessor,
+    GLPNConfig,
+    GLPNForDepthEstimation,
+    GLPNImageProcessor,
+    ZoeDepthConfig,
+    ZoeDepthForDepthEstimation,
+    ZoeDepthImageProcessor,
+)
+from transformers.models.beit.configuration_beit import BeitConfig
+
+STAGES = ["stage1", "stage2", "stage3", "stage4"]
+VIT = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "out_features": STAGES}
+NORMAL = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+
+
+def write_depth_anything(folder: Path, *, seed: int = 0, metric: bool = False) -> Path:
+    """depth-anything/Depth-Anything-V2-Small-hf: DINOv2 under a DPT head."""
+    torch.manual_seed(seed)
+    config = DepthAnythingConfig(
+        backbone_config=Dinov2Config(**VIT, image_size=56, reshape_hidden_states=False),
+        reassemble_hidden_size=32,
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        head_hidden_size=8,
+        depth_estimation_type="metric" if metric else "relative",
+        max_depth=20 if metric else 1,
+    )
+    model = DepthAnythingForDepthEstimation(config)
+    _spread(model)
+    model.save_pretrained(folder)
+    size = {"height": 56, "width": 56}
+    DPTImageProcessor(size=size, ensure_multiple_of=14, keep_aspect_ratio=True, **NORMAL).save_pretrained(folder)
+    return folder
+
+
+def write_glpn(folder: Path, *, seed: int = 0) -> Path:
+    """vinvino02/glpn-nyu: metres up to `max_depth`."""
+    torch.manual_seed(seed)
+    config = GLPNConfig(
+        hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], num_attention_heads=[1, 1, 2, 2], decoder_hidden_size=8
+    )
+    GLPNForDepthEstimation(config).save_pretrained(folder)
+    GLPNImageProcessor().save_pretrained(folder)
+    return folder
+
+
+def write_zoedepth(folder: Path, *, seed: int = 0) -> Path:
+    """Intel/zoedepth-nyu: its processor pads pictures and wants their size back to take that off."""
+    torch.manual_seed(seed)
+    config = ZoeDepthConfig(
+        backbone_config=BeitConfig(
+            **VIT, intermediate_size=64, image_size=32, patch_size=16, reshape_hidden_states=False
+        ),
+        reassemble_factors=[4, 2, 1, 0.5],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        bottleneck_features=8,
+        num_relative_features=8,
+        bin_embedding_dim=8,
+        num_attractors=[2, 2, 2, 2],
+        bin_configurations=[{"n_bins": 8, "min_depth": 0.001, "max_depth": 10.0, "name": "nyu"}],
+    )
+    ZoeDepthForDepthEstimation(config).save_pretrained(folder)
+    ZoeDepthImageProcessor(size={"height": 64, "width": 96}, ensure_multiple_of=32).save_pretrained(folder)
+    return folder
+
+
+def _spread(model: torch.nn.Module) -> None:
+    """Small random weights end in a ReLU that is often 0 everywhere."""
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            if name.startswith(("neck", "head")):
+                tensor.normal_(0.02, 0.2)
