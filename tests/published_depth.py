@@ -1,8 +1,10 @@
-"""Small random depth models in the layouts that transformers publishes them in."""
+"""Small random depth models in the layouts of transformers, and of Marigold."""
 
 from pathlib import Path
 
 import torch
+from diffusers import DDIMScheduler, LCMScheduler, MarigoldDepthPipeline
+from published_folders import stable_diffusion
 from transformers import (
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
@@ -80,3 +82,42 @@ def _spread(model: torch.nn.Module) -> None:
         for name, tensor in model.named_parameters():
             if name.startswith(("neck", "head")):
                 tensor.normal_(0.02, 0.2)
+
+
+MARIGOLD_SCHEDULER = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "clip_sample": False,
+    "set_alpha_to_one": False,
+    "steps_offset": 1,
+    "prediction_type": "v_prediction",
+}
+# What tells releases apart: 1.0, 1.1, and the one of few steps.
+MARIGOLD_RELEASES = {
+    "1.0": (DDIMScheduler, {"timestep_spacing": "leading"}),
+    "1.1": (DDIMScheduler, {"timestep_spacing": "trailing", "rescale_betas_zero_snr": True}),
+    "lcm": (LCMScheduler, {"original_inference_steps": 50}),
+}
+
+
+def marigold(*, release: str = "1.1", seed: int = 4, **sizes) -> MarigoldDepthPipeline:
+    """A small random `MarigoldDepthPipeline`. sizes: of the UNet, where they differ."""
+    parts = stable_diffusion(release="2", seed=seed, **{"in_channels": 8} | sizes)
+    scheduler, more = MARIGOLD_RELEASES[release]
+    return MarigoldDepthPipeline(
+        unet=parts.unet,
+        vae=parts.vae,
+        scheduler=scheduler(**MARIGOLD_SCHEDULER | more),
+        text_encoder=parts.text_encoder,
+        tokenizer=parts.tokenizer,
+        prediction_type="depth",
+        default_denoising_steps=4,
+        default_processing_resolution=768,
+    )
+
+
+def write_marigold(folder: Path, **settings) -> Path:
+    """prs-eth/marigold-depth-v1-1."""
+    marigold(**settings).save_pretrained(folder)
+    return folder
