@@ -6,12 +6,14 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from published_depth import write_depth_anything
-from published_folders import write_depthcrafter, write_svd
+from published_depth import write_depth_anything, write_marigold
+from published_folders import stable_diffusion, write_depthcrafter, write_svd
+from published_sdxl import write_sdxl
 
 from turnaround.pipelines.orbit.relief import estimated
 from turnaround.run.build import build, build_value
-from turnaround.types import DepthKind, InputError, ResumableDepthEstimator
+from turnaround.run.checkpoint import save_weights
+from turnaround.types import DepthKind, Inpainter, InputError, PartialVideo, ResumableDepthEstimator
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -62,3 +64,48 @@ def test_depth_models_of_transformers_estimate_a_picture(name, tmp_path):
 def test_weights_must_be_chosen():
     with pytest.raises(InputError, match=r"^estimator\.network\.path: expected a value"):
         build(composed("estimator=transformers"))
+
+
+def test_marigold_estimates_a_picture(tmp_path):
+    small = [f"estimator.network.path={write_marigold(tmp_path)}", "estimator.network.size=64", "estimator.device=cpu"]
+    estimator = chosen("estimator", "marigold", *small)
+    assert isinstance(estimator, ResumableDepthEstimator)
+    assert (estimator.name, estimator.kind) == ("marigold", DepthKind.AFFINE_DEPTH)
+    assert estimated(estimator, torch.rand(3, 40, 56), seed=0).std() > 0
+
+
+@pytest.fixture(scope="module")
+def inpainting(tmp_path_factory):
+    """Folders by the names of configs."""
+    root = tmp_path_factory.mktemp("inpainting")
+    stable_diffusion(release="2").save_pretrained(root / "sd")
+    write_sdxl(root / "sdxl")
+    network = chosen("inpainter", "sd", f"inpainter.network.path={root / 'sd'}", "inpainter.network.channels=4").network
+    save_weights(root / "trained", network, {})
+    return root
+
+
+@pytest.mark.parametrize("name", ["sd", "sdxl", "trained"])
+def test_inpainters_of_published_weights_fill_a_hole(name, inpainting):
+    small = [f"inpainter.network.path={inpainting / name}", "inpainter.sampler.levels.steps=2", "inpainter.pixels=4096"]
+    inpainter = chosen("inpainter", name, *small, "inpainter.device=cpu")
+    assert isinstance(inpainter, Inpainter)
+    assert inpainter.name == name
+    assert [notice.name for notice in inpainter.weights][-1] == ("sd" if name == "trained" else name)
+    hole = torch.zeros(1, 64, 64, dtype=torch.bool)
+    hole[:, 24:40, 24:40] = True
+    video = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)).masked_fill(hole[:, None], 0.0)
+    depth = torch.full((1, 64, 64), 2.0).masked_fill(hole, torch.nan)
+    filled = inpainter.fill(PartialVideo(video=video, hole=hole, depth=depth), seed=0)
+    assert torch.equal(filled.video.masked_fill(hole[:, None], 0.0), video)
+    assert filled.video[0, :, hole[0]].std() > 0
+    assert bool(filled.depth[hole].isfinite().all()) == (name == "trained"), "which has a channel of depth"
+
+
+NAMED_HERE = {"depthcrafter", "transformers", "depth_anything_v2", "marigold"}, {"sd", "sdxl", "trained"}
+
+
+def test_each_config_of_estimators_and_inpainters_is_built_somewhere():
+    """`embedded` is by the command itself."""
+    for group, named in zip(("estimator", "inpainter"), NAMED_HERE, strict=True):
+        assert {path.stem for path in (CONFIGS / group).glob("*.yaml")} == named | {"embedded"}

@@ -113,6 +113,15 @@ def _attention_today(key: str) -> str:
 def empty_text(folder: Path, unet: ImageUNet, padding: str = "max_length") -> Float[Tensor, "n k"]:
     """The text encoder's tokens of "", in full precision: as many as it takes at most, or with the padding `do_not_pad`
     as few as there are. InputError: tokens that the UNet does not attend to."""
+    encoder = load_text_encoder(folder)
+    with torch.no_grad():
+        tokens = encoder(input_ids=words_of_nothing(folder / "tokenizer", encoder.config, padding)).last_hidden_state[0]
+    require_tokens(folder / "text_encoder", unet, tokens)
+    return tokens
+
+
+def load_text_encoder(folder: Path) -> Any:
+    """Of `text_encoder/`, in full precision."""
 
     def build(entries: Mapping[str, Any]) -> nn.Module:
         model = CLIPTextModel(CLIPTextConfig.from_dict(dict(entries)))
@@ -125,11 +134,7 @@ def empty_text(folder: Path, unet: ImageUNet, padding: str = "max_length") -> Fl
         build=build,
         renamed=lambda key: key.removeprefix("text_model."),
     )
-    encoder = cast(Any, load_part(part, torch.float32))
-    with torch.no_grad():
-        tokens = encoder(input_ids=words_of_nothing(folder / "tokenizer", encoder.config, padding)).last_hidden_state[0]
-    require_tokens(folder / "text_encoder", unet, tokens)
-    return tokens
+    return load_part(part, torch.float32)
 
 
 def require_tokens(folder: Path, unet: ImageUNet, tokens: Float[Tensor, "n k"]) -> None:
