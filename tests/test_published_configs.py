@@ -9,11 +9,21 @@ from omegaconf import OmegaConf
 from published_depth import write_depth_anything, write_marigold
 from published_folders import stable_diffusion, write_depthcrafter, write_svd
 from published_sdxl import write_sdxl
+from published_zero123plus import write_zero123plus
 
 from turnaround.pipelines.orbit.relief import estimated
 from turnaround.run.build import build, build_value
 from turnaround.run.checkpoint import save_weights
-from turnaround.types import DepthKind, Inpainter, InputError, PartialVideo, ResumableDepthEstimator
+from turnaround.types import (
+    DepthKind,
+    Inpainter,
+    InputError,
+    MultiViewPrior,
+    PartialVideo,
+    PicturedObject,
+    Pinhole,
+    ResumableDepthEstimator,
+)
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -26,7 +36,7 @@ def composed(*overrides):
 def chosen(group, name, *overrides):
     """What `run.py pipeline=orbit GROUP=NAME` builds of this group."""
     config = composed(f"{group}={name}", *overrides)
-    return build_value(OmegaConf.to_container(config[group], resolve=True), group)
+    return build_value(OmegaConf.to_container(config[group.lstrip("+")], resolve=True), group)
 
 
 @pytest.fixture
@@ -102,10 +112,34 @@ def test_inpainters_of_published_weights_fill_a_hole(name, inpainting):
     assert bool(filled.depth[hole].isfinite().all()) == (name == "trained"), "which has a channel of depth"
 
 
-NAMED_HERE = {"depthcrafter", "transformers", "depth_anything_v2", "marigold"}, {"sd", "sdxl", "trained"}
+def test_zero123plus_is_a_prior(tmp_path):
+    path = f"prior.network.path={write_zero123plus(tmp_path)}"
+    prior = chosen("+prior", "zero123plus", path, "prior.network.side=32", "prior.network.steps=2", "prior.device=cpu")
+    assert isinstance(prior, MultiViewPrior)
+    assert prior.name == "zero123plus"
+    assert ["no commercial use" in notice.licence for notice in prior.weights] == [True]
+    mask = torch.zeros(48, 64, dtype=torch.bool)
+    mask[16:32, 24:40] = True
+    k = torch.tensor([[[60.0, 0, 32], [0, 60, 24], [0, 0, 1]]])
+    camera = Pinhole(world_from_cam=torch.eye(4)[None], intrinsics=k, height=48, width=64)
+    seen = PicturedObject(image=torch.rand(3, 48, 64), mask=mask, camera=camera, depth=2.0)
+    views = prior.views(seen, camera, seed=0)
+    assert views.video.shape == (1, 3, 48, 64)
+    assert views.video.masked_fill(views.sure[:, None], 0.0).abs().max() == 0
 
 
-def test_each_config_of_estimators_and_inpainters_is_built_somewhere():
-    """`embedded` is by the command itself."""
-    for group, named in zip(("estimator", "inpainter"), NAMED_HERE, strict=True):
-        assert {path.stem for path in (CONFIGS / group).glob("*.yaml")} == named | {"embedded"}
+def test_none_is_a_prior():
+    assert isinstance(chosen("+prior", "none"), MultiViewPrior)
+
+
+NAMED_HERE = {
+    "estimator": {"embedded", "depthcrafter", "transformers", "depth_anything_v2", "marigold"},
+    "inpainter": {"embedded", "sd", "sdxl", "trained"},
+    "prior": {"none", "zero123plus"},
+}
+
+
+@pytest.mark.parametrize("group", NAMED_HERE)
+def test_each_config_is_built_somewhere(group):
+    """`embedded` by the command itself, the others above."""
+    assert {path.stem for path in (CONFIGS / group).glob("*.yaml")} == NAMED_HERE[group]

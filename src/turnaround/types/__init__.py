@@ -6,6 +6,7 @@ from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
 from turnaround.types.inpaint import InpaintItem
 from turnaround.types.motion import Flow, Tracks
+from turnaround.types.prior import ObjectViews, PicturedObject
 from turnaround.types.protocols import (
     ClipSource,
     Condition,
@@ -14,6 +15,7 @@ from turnaround.types.protocols import (
     Inpainter,
     InpaintNetwork,
     InpaintSource,
+    MultiViewPrior,
     ResumableDepthEstimator,
     VelocityNetwork,
 )
@@ -44,9 +46,12 @@ __all__ = [
     "KeyView",
     "LatentBatch",
     "LatentEncoder",
+    "MultiViewPrior",
+    "ObjectViews",
     "OrbitVideo",
     "Pair",
     "PartialVideo",
+    "PicturedObject",
     "Pinhole",
     "Provenance",
     "Rendering",

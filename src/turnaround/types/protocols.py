@@ -8,8 +8,10 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from turnaround.types.camera import Pinhole
 from turnaround.types.depth import DepthKind
 from turnaround.types.inpaint import InpaintItem
+from turnaround.types.prior import ObjectViews, PicturedObject
 from turnaround.types.video import Clip
 from turnaround.types.views import FilledVideo, PartialVideo
 from turnaround.types.weights import WeightsNotice
@@ -79,6 +81,26 @@ class Inpainter(Protocol):
         ...
 
     def fill(self, partial: PartialVideo, *, seed: int) -> FilledVideo: ...
+
+    def fingerprint(self) -> str:
+        """Changes with whatever decides what it gives, but for the code."""
+        ...
+
+
+@runtime_checkable
+class MultiViewPrior(Protocol):
+    """Invents the sides of an object that its picture does not show."""
+
+    name: str
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        """Whose weights it uses, with their licences; none where it learned nothing."""
+        ...
+
+    def views(self, seen: PicturedObject, cameras: Pinhole, *, seed: int) -> ObjectViews:
+        """cameras: in the world of the picture's own. Where the prior knows nothing of a camera, nothing is sure."""
+        ...
 
     def fingerprint(self) -> str:
         """Changes with whatever decides what it gives, but for the code."""
