@@ -8,6 +8,9 @@ from published_folders import stable_diffusion
 from transformers import (
     DepthAnythingConfig,
     DepthAnythingForDepthEstimation,
+    DepthProConfig,
+    DepthProForDepthEstimation,
+    DepthProImageProcessor,
     Dinov2Config,
     DPTImageProcessor,
     GLPNConfig,
@@ -73,6 +76,31 @@ def write_zoedepth(folder: Path, *, seed: int = 0) -> Path:
     )
     ZoeDepthForDepthEstimation(config).save_pretrained(folder)
     ZoeDepthImageProcessor(size={"height": 64, "width": 96}, ensure_multiple_of=32).save_pretrained(folder)
+    return folder
+
+
+def write_depth_pro(folder: Path, *, seed: int = 0) -> Path:
+    """apple/DepthPro-hf: inverse depth and the field of view, which its processor makes metres of."""
+    torch.manual_seed(seed)
+    vit = {"model_type": "dinov2", "num_hidden_layers": 2, "hidden_size": 16, "num_attention_heads": 1, "patch_size": 4}
+    config = DepthProConfig(
+        patch_size=8,
+        fusion_hidden_size=16,
+        intermediate_hook_ids=[1, 0],
+        intermediate_feature_dims=[10, 8],
+        scaled_images_ratios=[0.5, 1.0],
+        scaled_images_overlap_ratios=[0.0, 0.2],
+        scaled_images_feature_dims=[12, 12],
+        image_model_config=vit,
+        patch_model_config=vit,
+        fov_model_config=vit,
+        use_fov_model=True,
+    )
+    model = DepthProForDepthEstimation(config)
+    with torch.no_grad():
+        model.fov_model.head.layers[-1].bias.fill_(50.0)  # degrees
+    model.save_pretrained(folder)
+    DepthProImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
     return folder
 
 

@@ -1,5 +1,7 @@
 """Configs of estimators, inpainters and priors that name published weights build from small folders of their layout."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,10 @@ from turnaround.types import (
     ResumableDepthEstimator,
 )
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "configs"
+GUIDE = (ROOT / "docs" / "published_models.md").read_text()
+COMMANDS = re.findall(r"^python run\.py (.*)$", GUIDE, flags=re.M)
 
 
 def composed(*overrides):
@@ -143,3 +148,18 @@ NAMED_HERE = {
 def test_each_config_is_built_somewhere(group):
     """`embedded` by the command itself, the others above."""
     assert {path.stem for path in (CONFIGS / group).glob("*.yaml")} == NAMED_HERE[group]
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_each_command_of_the_guide_composes_and_lacks_nothing(words):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = compose("run", shlex.split(words))
+    assert not {*OmegaConf.missing_keys(config.estimator), *OmegaConf.missing_keys(config.inpainter)}
+
+
+def test_the_guide_names_the_licence_of_each_repository_in_a_config():
+    named = re.findall(r"(?:path|svd_path): ([\w.-]+/[\w.-]+)", "".join(map(Path.read_text, CONFIGS.glob("*/*.yaml"))))
+    rows = [line for line in GUIDE.splitlines() if line.startswith("|")]
+    chosen = {name for name in named if name != "TencentARC/StereoCrafter"}  # of videos, not of orbits
+    assert len(chosen) >= 6
+    assert all(any(f"`{name}`" in row for row in rows) for name in chosen)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from published_depth import write_depth_anything, write_glpn, write_zoedepth
+from published_depth import write_depth_anything, write_depth_pro, write_glpn, write_zoedepth
 from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
@@ -13,8 +13,13 @@ from turnaround.nets.frame_by_frame import FrameByFrame
 from turnaround.nets.transformers_depth import load_transformers_depth
 from turnaround.types import DepthKind, InputError, ResumableDepthEstimator
 
-WRITERS = {"depth_anything": write_depth_anything, "glpn": write_glpn, "zoedepth": write_zoedepth}
-KINDS = {"depth_anything": "affine_disparity", "glpn": "metric", "zoedepth": "metric"}
+WRITERS = {
+    "depth_anything": write_depth_anything,
+    "depth_pro": write_depth_pro,
+    "glpn": write_glpn,
+    "zoedepth": write_zoedepth,
+}
+KINDS = {"depth_anything": "affine_disparity", "depth_pro": "metric", "glpn": "metric", "zoedepth": "metric"}
 
 
 @pytest.fixture(scope="module")

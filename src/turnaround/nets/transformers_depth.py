@@ -39,7 +39,9 @@ class TransformersDepth(PictureDepth):
         weight = next(self.model.parameters())
         inputs = self._processor(images=[image.cpu()], do_rescale=False, return_tensors="pt")["pixel_values"]
         outputs = self.model(pixel_values=inputs.to(weight.device, weight.dtype))
-        outputs["predicted_depth"] = outputs["predicted_depth"].float()
+        for name in ("predicted_depth", "field_of_view"):  # what the processor reads, in full precision
+            if outputs.get(name) is not None:
+                outputs[name] = outputs[name].float()
         sizes = {name: [size] for name in self._sizes}
         return self._processor.post_process_depth_estimation(outputs, **sizes)[0]["predicted_depth"].reshape(size)
 
