@@ -151,7 +151,7 @@ def test_each_delta_says_what_it_shows(name, line):
 
 
 ELSEWHERE = {"checkpoint", "depthcrafter", "svd_xt", "svd_xt_untrained"}  # weights from files, or too large
-ELSEWHERE |= {"sd_inpaint", "svd_inpaint", "stereocrafter"}
+ELSEWHERE |= {"sd_inpaint", "sdxl_inpaint", "svd_inpaint", "stereocrafter"}
 INPAINTERS = [name for name in options("net") if name.startswith("inpaint")]
 
 

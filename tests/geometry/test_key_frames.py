@@ -9,7 +9,7 @@ from picture_cameras import held_askew
 
 from turnaround.geometry.camera_path import Arc, Turntable
 from turnaround.geometry.easing import Linear
-from turnaround.geometry.key_frames import KeyFrame, KeyFrames, frame_times, seems_closed, spline
+from turnaround.geometry.key_frames import KeyFrame, KeyFrames, spline
 from turnaround.geometry.se3 import rigid, rotation_about
 from turnaround.types import InputError, Pinhole
 
@@ -115,14 +115,6 @@ def test_joining_and_parting():
     assert [key.time for key in joined.frames] == pytest.approx([0, 0.25, 0.5, 0.75])
     assert keys.joined() is keys
     assert parted.parted() is parted
-
-
-def test_what_seems_closed():
-    assert seems_closed(circle(12))
-    assert not seems_closed(Arc(frames=12, degrees=90.0, easing=Linear()).cameras(held_askew(), PIVOT))
-    assert frame_times(4, closed=True).tolist() == [0, 0.25, 0.5, 0.75]
-    assert frame_times(5, closed=False).tolist() == [0, 0.25, 0.5, 0.75, 1]
-    assert frame_times(1, closed=False).tolist() == [0]
 
 
 def test_what_is_no_path_is_refused():

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import track
 
 from turnaround.evaluation.benchmark import prediction_path
-from turnaround.evaluation.pictures import found_frames, frames_folder, read_frames, write_frames
+from turnaround.evaluation.pictures import found_frames, frames_folder, method_folders, read_frames, write_frames
 from turnaround.evaluation.predict import read_prediction_meta, write_prediction_meta
-from turnaround.evaluation.score import Row, finite, require_all
+from turnaround.evaluation.score import Row, finite
 from turnaround.metrics.base import ConsistencyMetric, FilledPicture, ImageMetric
 from turnaround.metrics.perceptual import PerceptualDistance
 from turnaround.types import Inpainter, InpaintItem, InpaintSource, InputError
@@ -63,7 +63,7 @@ class InpaintBenchmark:
         The folder holds the items (one method: `method`, or the folder's name), or <method>/ with the items; all items
         must be there: InputError names the missing ones before anything is scored.
         """
-        methods = self._methods(folder, method)
+        methods = method_folders(folder, self.source.ids(), method)
         for name in self.source.ids():
             item = self.source.item(name)
             for label, inside in methods.items():
@@ -71,22 +71,6 @@ class InpaintBenchmark:
                 written = read_prediction_meta(prediction_path(inside, name))
                 meta |= {key: value for key, value in written.items() if key != "frames"}
                 yield Row(benchmark=self.name, item=name, method=label, metrics=metrics, meta=meta)
-
-    def _methods(self, folder: Path, method: str | None) -> dict[str, Path]:
-        """method -> its folder; all items are there."""
-        items = self.source.ids()
-        inside = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-        if any(found_frames(folder, item) for item in items):
-            folders = {method or folder.resolve().name: folder}
-        else:
-            folders = {path.name: path for path in inside if any(found_frames(path, item) for item in items)}
-        expected = "<item>/00000.png … or <item>.png"
-        if not folders:
-            fix = f"write the frames of each item, the first is {items[0]}" if items else "give a benchmark with items"
-            raise InputError(folder, expected=expected, found="no predictions", fix=fix)
-        for path in folders.values():
-            require_all(path, items, [item for item in items if found_frames(path, item)], expected)
-        return folders
 
     def _score_item(self, item: InpaintItem, files: dict[int, Path]) -> tuple[dict[str, float | None], dict[str, Any]]:
         """Metrics and meta of one prediction.

@@ -16,7 +16,7 @@ from turnaround.evaluation.benchmark import prediction_path
 from turnaround.evaluation.pictures import found_frames, frames_folder, method_folders, read_frames, write_frames
 from turnaround.evaluation.predict import read_prediction_meta, write_prediction_meta
 from turnaround.evaluation.score import Row, finite
-from turnaround.metrics.base import FilledPicture, ImageMetric, VideoMetric
+from turnaround.metrics.base import ConsistencyMetric, FilledPicture, ImageMetric
 from turnaround.metrics.perceptual import PerceptualDistance
 from turnaround.types import Clip, ClipSource, DepthKind, Filmer, InputError, Pinhole, Video, View
 
@@ -40,7 +40,7 @@ class OrbitBenchmark:
     within: float
     perceptual: PerceptualDistance
     metrics: Sequence[ImageMetric]
-    video_metrics: Sequence[VideoMetric]
+    video_metrics: Sequence[ConsistencyMetric]
     root: str | None = None
 
     def predict(self, method: object, folder: Path, seed: int, settings: str) -> None:
@@ -95,10 +95,11 @@ class OrbitBenchmark:
             sizes = (f"{some.shape[3]} x {some.shape[2]}" for some in (video, clip.video))
             return nothing, meta | {"invalid": "{} predicted, the item is {}".format(*sizes)}
         values: dict[str, float | None] = {}
+        invented = torch.ones_like(depth, dtype=torch.bool)  # as far as a benchmark knows
         for angle, frames in chosen.items():
             pictures = [_picture(video, clip.video, frame) for frame in frames]
             values |= {f"{metric.name}_{angle:g}": metric(pictures) if pictures else None for metric in self.metrics}
-        values |= {metric.name: metric(video, depth, cameras).value for metric in self.video_metrics}
+        values |= {metric.name: metric(video, invented, depth, cameras).value for metric in self.video_metrics}
         return nothing | {name: finite(value) for name, value in values.items()}, meta
 
     def _frames_at(self, angle: float, cameras: Pinhole) -> list[int]:

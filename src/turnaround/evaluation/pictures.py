@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from turnaround.evaluation.benchmark import prediction_path
+from turnaround.evaluation.score import require_all
 from turnaround.io.atomic import atomic_folder
 from turnaround.io.image import read_image, write_image
 from turnaround.types import InputError, Video
@@ -30,6 +31,25 @@ def found_frames(folder: Path, item: str) -> dict[int, Path]:
     single = inside.with_name(f"{inside.name}.png")
     numbered = {int(path.stem): path for path in sorted(inside.glob("*.png")) if re.fullmatch(r"\d{5,9}", path.stem)}
     return numbered or ({0: single} if single.is_file() else {})
+
+
+def method_folders(folder: Path, items: Sequence[str], method: str | None) -> dict[str, Path]:
+    """method -> its folder, which holds frames of all items: `folder` itself, or those in it that hold some.
+
+    method: the name of the one where the folder itself holds the items; else the folder's.
+    """
+    inside = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if any(found_frames(folder, item) for item in items):
+        folders = {method or folder.resolve().name: folder}
+    else:
+        folders = {path.name: path for path in inside if any(found_frames(path, item) for item in items)}
+    expected = "<item>/00000.png … or <item>.png"
+    if not folders:
+        fix = f"write the frames of each item, the first is {items[0]}" if items else "give a benchmark with items"
+        raise InputError(folder, expected=expected, found="no predictions", fix=fix)
+    for path in folders.values():
+        require_all(path, items, [item for item in items if found_frames(path, item)], expected)
+    return folders
 
 
 def read_frames(paths: Sequence[Path]) -> Video:

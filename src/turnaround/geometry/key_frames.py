@@ -125,13 +125,6 @@ def frame_times(frames: int, *, closed: bool) -> Curve:
     return torch.arange(frames, dtype=torch.float64) / (frames if closed else max(frames - 1, 1))
 
 
-def seems_closed(cameras: Pinhole) -> bool:
-    """Whether the first camera could follow the last: both are at most twice as far apart as neighbours ever are."""
-    poses = cameras.world_from_cam.double()
-    steps = (poses - poses.roll(1, 0)).flatten(1).norm(dim=1)
-    return len(poses) > 2 and bool(steps[0] <= 2 * steps[1:].amax())
-
-
 def spline(times: Float[Tensor, "k"], values: Float[Tensor, "k c"], at: Curve) -> Float[Tensor, "t c"]:
     """Through all values: cubic Hermite, its tangents those of the parabola through three neighbours (at both ends of
     the line through two). Constant before and after."""

@@ -78,7 +78,10 @@ class ImageDenoiser(Denoiser):
         dtype = self.unet.dtype
         steps = self.time_steps(c_noise).flatten()
         prompt = self.prompt.to(dtype).expand(len(steps), *self.prompt.shape)
-        raw = self.unet(inputs.flatten(0, 1).to(dtype), steps, prompt, return_dict=False)[0]
+        told = self.told(len(steps))
+        raw = self.unet(
+            inputs.flatten(0, 1).to(dtype), steps, prompt, added_cond_kwargs=told or None, return_dict=False
+        )[0]
         raw = raw.to(inputs.dtype).unflatten(0, inputs.shape[:2])
         if self.prediction == "velocity":
             return raw
@@ -86,6 +89,10 @@ class ImageDenoiser(Denoiser):
         scaled = inputs[:, :, : self.out_channels]
         # x = alpha (x0 + sigma eps), v = alpha (eps - sigma x0), alpha = 1 / sqrt(1 + sigma^2): v in x and eps
         return (1 + sigma**2).sqrt() * raw - sigma * scaled
+
+    def told(self, frames: int) -> Mapping[str, Tensor]:
+        """What the UNet is told of its frames beside the tokens."""
+        return {}
 
     def time_steps(self, c_noise: Float[Tensor, "b t"]) -> Float[Tensor, "b t"]:
         """Between the steps whose sigmas lie around that of each frame, linear in its logarithm."""

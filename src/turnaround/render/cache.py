@@ -38,7 +38,7 @@ def render(cache: SceneCache, camera: Pinhole, surfaces: Surfaces) -> Rendering:
     A key view whose camera it is shows all its pixels as they are, whatever others hold before them: it saw that there
     is nothing.
     """
-    views = [view for view in cache.ordered if may_show(view, camera)] or cache.ordered[:1]
+    views = [view for view in cache.ordered if is_in_sight(view, camera)] or cache.ordered[:1]
     own = _own(cache.views, views, camera)
     warped = [forward_splat(view.view, camera, edges=surfaces.edges) for view in views]
     depth = torch.stack([torch.where(each.hole, torch.inf, each.depth) for each in warped])
@@ -74,7 +74,7 @@ def _density(shown: Bool[Tensor, "n h w"], reach: int) -> Float[Tensor, "n h w"]
     return torch.from_numpy(np.stack(maps))
 
 
-def may_show(view: KeyView, camera: Pinhole) -> bool:
+def is_in_sight(view: KeyView, camera: Pinhole) -> bool:
     """Whether some of a grid of the view's pixels lie in the camera's picture, or as far beside it as it is wide."""
     known = is_known(view.view.depth[::STRIDE, ::STRIDE])
     if not known.any():

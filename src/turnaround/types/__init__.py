@@ -6,14 +6,17 @@ from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
 from turnaround.types.inpaint import InpaintItem
 from turnaround.types.motion import Flow, Tracks
+from turnaround.types.prior import ObjectViews, PicturedObject
 from turnaround.types.protocols import (
     ClipSource,
     Condition,
     DepthEstimator,
     DepthNetwork,
+    Filmer,
     Inpainter,
     InpaintNetwork,
     InpaintSource,
+    MultiViewPrior,
     ResumableDepthEstimator,
     VelocityNetwork,
 )
@@ -34,6 +37,7 @@ __all__ = [
     "DepthVideo",
     "Equirectangular180",
     "FilledVideo",
+    "Filmer",
     "Flow",
     "InpaintBatch",
     "InpaintItem",
@@ -44,9 +48,12 @@ __all__ = [
     "KeyView",
     "LatentBatch",
     "LatentEncoder",
+    "MultiViewPrior",
+    "ObjectViews",
     "OrbitVideo",
     "Pair",
     "PartialVideo",
+    "PicturedObject",
     "Pinhole",
     "Provenance",
     "Rendering",

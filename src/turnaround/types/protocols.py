@@ -11,6 +11,7 @@ from torch import Tensor
 from turnaround.types.camera import Pinhole
 from turnaround.types.depth import DepthKind
 from turnaround.types.inpaint import InpaintItem
+from turnaround.types.prior import ObjectViews, PicturedObject
 from turnaround.types.video import Clip, Video
 from turnaround.types.views import FilledVideo, PartialVideo, View
 from turnaround.types.weights import WeightsNotice
@@ -103,6 +104,26 @@ class Filmer(Protocol):
         first: its depth is known at some pixels, for the scale, and NaN at the others. pivot: a world point in the
         middle of the scene. closed: whether the cameras come back to the first.
         """
+        ...
+
+
+@runtime_checkable
+class MultiViewPrior(Protocol):
+    """Invents the sides of an object that its picture does not show."""
+
+    name: str
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        """Whose weights it uses, with their licences; none where it learned nothing."""
+        ...
+
+    def views(self, seen: PicturedObject, cameras: Pinhole, *, seed: int) -> ObjectViews:
+        """cameras: in the world of the picture's own. Where the prior knows nothing of a camera, nothing is sure."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Changes with whatever decides what it gives, but for the code."""
         ...
 
 

@@ -94,6 +94,7 @@ def _stated(scene: StoredScene) -> dict[str, Any]:
         "views": len(scene.cache.views),
         "behind": len(scene.cache.behind),
         "fps": setting.fps,
+        "closed": setting.closed,
         "kind": str(setting.kind),
         "pivot": setting.pivot.double().tolist(),
         "surfaces": asdict(setting.surfaces),
@@ -215,11 +216,13 @@ class _Stated:
         surfaces = surfaces if isinstance(surfaces, dict) else {}
         edges, counts = surfaces.get("edges"), [surfaces.get(name) for name in ("company", "window")]
         edges = edges if isinstance(edges, dict) else {}
-        kind, pivot = self.stored.get("kind"), pivot if isinstance(pivot, list) else []
-        if any(type(count) is not int for count in counts) or kind not in list(DepthKind) or len(pivot) != 3:
+        closed, kind = self.stored.get("closed"), self.stored.get("kind")
+        plain = type(closed) is bool and all(type(count) is int for count in counts)
+        if not plain or kind not in list(DepthKind) or not isinstance(pivot, list) or len(pivot) != 3:
             raise _damaged(self.path, "a kind of depth, a pivot and surfaces", "others")
         return Setting(
             fps=self._number(self.stored, "fps", least=1e-3),
+            closed=closed,
             kind=DepthKind(kind),
             pivot=torch.tensor([self._number({"pivot": each}, "pivot") for each in pivot], dtype=torch.float64),
             surfaces=Surfaces(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from turnaround.geometry.key_frames import KeyFrames, frame_times, seems_closed
+from turnaround.geometry.key_frames import KeyFrames, frame_times
 from turnaround.io.camera_path import FilmedPath
 from turnaround.pipelines.orbit.stored import StoredScene
 from turnaround.types import Pinhole
@@ -20,8 +20,7 @@ class Edit:
     @classmethod
     def of(cls, stored: StoredScene, *, key_frames: int) -> "Edit":
         """The orbit's own path, at about so many of its cameras; between them it may differ from what it was."""
-        closed = seems_closed(stored.path)
-        return cls(keys=KeyFrames.along(stored.path, key_frames, closed=closed), frames=len(stored.path))
+        return cls(keys=KeyFrames.along(stored.path, key_frames, closed=stored.setting.closed), frames=len(stored.path))
 
     @cached_property
     def cameras(self) -> Pinhole:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from turnaround.geometry.se3 import quaternion_from_rotation, rigid, rotation_from_quaternion
 from turnaround.io.image import quantise
-from turnaround.pipelines.orbit.exports.scene import Contribution, contributions
+from turnaround.pipelines.orbit.exports.contributions import Contribution, contributions
 from turnaround.pipelines.orbit.frames import without_holes
 from turnaround.pipelines.orbit.stored import StoredScene
 from turnaround.render.cache import render
