@@ -5,7 +5,7 @@ from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
 from turnaround.types.inpaint import InpaintItem
-from turnaround.types.motion import Flow, Tracks
+from turnaround.types.motion import Flow, MotionField, Tracks
 from turnaround.types.protocols import (
     ClipSource,
     Condition,
@@ -14,6 +14,7 @@ from turnaround.types.protocols import (
     Inpainter,
     InpaintNetwork,
     InpaintSource,
+    MotionNetwork,
     ResumableDepthEstimator,
     VelocityNetwork,
 )
@@ -44,6 +45,8 @@ __all__ = [
     "KeyView",
     "LatentBatch",
     "LatentEncoder",
+    "MotionField",
+    "MotionNetwork",
     "OrbitVideo",
     "Pair",
     "PartialVideo",
