@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from turnaround.types import MotionField
 
@@ -33,10 +34,12 @@ def followed(field: MotionField, start: Float[Tensor, "2 n"], frames: int) -> Fo
     """
     at, inside = start.double(), _within(field.moving, start)
     mask = field.moving.double()
-    packed = torch.cat([field.velocity.double() * mask, mask[None]])
+    packed = torch.cat([field.velocity.double() * mask, mask[None]])[None]
+    scale = torch.tensor([2 / side for side in reversed(mask.shape)], device=at.device, dtype=at.dtype)
     for _ in range(abs(frames)):
-        *along, weight = sampled(packed, at)
-        step = torch.stack(along) / weight.clamp(min=TINY)  # of moving pixels alone: no slower at their border
+        found = grid_sample(packed, (at.T * scale - 1)[None, None], align_corners=False)[0, :, 0]
+        # Of moving pixels alone, so none is slower at their border; as float32, so uniform fields stay so, bit for bit.
+        step = (found[:2] / found[2].clamp(min=TINY)).float()
         ahead = at + step if frames > 0 else at - step
         inside = inside & _within(field.moving, ahead)
         at = torch.where(inside, ahead, at)

@@ -12,8 +12,8 @@ from turnaround.types import InputError, KeyView, MotionField, Provenance, Scene
 
 @dataclass(frozen=True, kw_only=True)
 class Loop:
-    """frames: after so many the picture is as it was. feather: pixels from the border of what moves over which a
-    displaced picture fades in, so that its edge, where it comes away, does not show."""
+    """frames: after so many the picture is as it was. feather: pixels from the border of what moves over which what
+    comes from there fades in, so that its edge does not show where it moves away from what stands still."""
 
     frames: int
     feather: float
@@ -30,7 +30,7 @@ class MovingScene:
 
     Frame t of N blends the first view as it flows on for t frames with the same as it flows back for N - t, weighted
     1 - t / N and t / N (Holynski et al. 2021; Make-It-4D, arXiv 2308.10257): frame 0 is the picture, and so is N. What
-    one of them uncovers, the other covers. Where neither knows, both hold what last lay at the border.
+    one of them uncovers, the other covers; where neither is sure, the picture as it is takes what is left.
 
     Depth belongs to the place: water flows over its bed, clouds along their height, and what a camera sees of the
     surfaces is the same in every frame. As the field is steady, what a place shows after t frames is looked up where
@@ -57,18 +57,19 @@ class MovingScene:
         flows = self.field.moving & (self.field.velocity != 0).any(dim=0)
         start = pixel_centres(flows)
         onward, back = (followed(self.field, start, -frames) for frames in (time, time - self.loop.frames))
-        colors = torch.stack([flowing(first.view.image, self.field.moving, each.at) for each in (onward, back)])
         image = first.view.image.clone()
-        image[:, flows] = (colors * self._shares(onward, back, time / self.loop.frames)[:, None]).sum(dim=0)
+        colors = [flowing(image, self.field.moving, each.at) for each in (onward, back)]
+        shares = self._shares(onward, back, time / self.loop.frames)
+        image[:, flows] = (torch.stack([*colors, image[:, flows]]) * shares[:, None]).sum(dim=0)
         label = torch.where(flows, first.label.clamp(min=int(Provenance.PROPAGATED)), first.label)
         return replace(first, view=replace(first.view, image=image), label=label)
 
-    def _shares(self, onward: Followed, back: Followed, late: float) -> Float[Tensor, "2 n"]:
-        """Of both in the blend; a place that neither knows takes them by time alone. late: how far in the loop."""
+    def _shares(self, onward: Followed, back: Followed, late: float) -> Float[Tensor, "3 n"]:
+        """Of both and of the still picture in the blend. late: how far in the loop, as a share."""
         near = (distance_to_rest(self.field.moving) / self.loop.feather).clamp(max=1)
-        by_time = near.new_tensor([1 - late, late])[:, None]
         sure = torch.stack([near[tuple(each.at.floor().long().flip(0))] * each.inside for each in (onward, back)])
-        weights = by_time * torch.where((sure == 0).all(dim=0), 1.0, sure)
+        by_time = near.new_tensor([1 - late, late])[:, None]
+        weights = torch.cat([by_time * sure, 1 - sure.amax(dim=0, keepdim=True)])
         return weights / weights.sum(dim=0)
 
 
