@@ -1,6 +1,6 @@
 """What flows between the parts; torch and jaxtyping only."""
 
-from turnaround.types.batch import DepthBatch, InpaintBatch, LatentBatch, LatentEncoder
+from turnaround.types.batch import DepthBatch, InpaintBatch, LatentBatch, LatentEncoder, ViewPairBatch
 from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
@@ -60,6 +60,7 @@ __all__ = [
     "VelocityNetwork",
     "Video",
     "View",
+    "ViewPairBatch",
     "Warped",
     "WeightsNotice",
 ]
