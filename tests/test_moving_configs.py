@@ -40,3 +40,16 @@ def test_a_cloud_of_features_takes_a_step_and_films(tmp_path):
         splats = build_value(OmegaConf.to_container(config.splats, resolve=True), "splats")
         assert isinstance(splats, Splats)
     assert splats.weights[0].name == "net"
+
+
+def test_a_network_of_motion_takes_a_step_and_moves(tmp_path):
+    run = build(composed("train", "experiment=motion", "pixels_per_batch=12288", "logger=none"))
+    took_a_step(run)
+    save_weights(tmp_path / "net", run.task.network, run.net)
+    config = composed(
+        "run", "pipeline=orbit", "input=photo.jpg", "+motion=network", f"motion.network.path={tmp_path / 'net'}"
+    )
+    motion = build_value(OmegaConf.to_container(config.motion, resolve=True), "motion")
+    assert motion.weights[0].name == "net"
+    picture = run.data.validation.picture("00050000")
+    assert motion.field(picture.image).velocity.shape == (2, 64, 96)

@@ -1,6 +1,13 @@
 """What flows between the parts; torch and jaxtyping only."""
 
-from turnaround.types.batch import DepthBatch, InpaintBatch, LatentBatch, LatentEncoder, ViewPairBatch
+from turnaround.types.batch import (
+    DepthBatch,
+    InpaintBatch,
+    LatentBatch,
+    LatentEncoder,
+    MotionBatch,
+    ViewPairBatch,
+)
 from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
@@ -45,6 +52,7 @@ __all__ = [
     "KeyView",
     "LatentBatch",
     "LatentEncoder",
+    "MotionBatch",
     "MotionField",
     "MotionNetwork",
     "OrbitVideo",

@@ -99,6 +99,21 @@ class ViewPairBatch:
         return ViewPairBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
+@dataclass(frozen=True, kw_only=True)
+class MotionBatch:
+    """Pictures with the steady motion they show.
+
+    pictures: RGB in [0, 1]. velocity: x, y in shares of the longer side per second, 0 where nothing moves.
+    """
+
+    pictures: Float[Tensor, "b 3 h w"]
+    moving: Bool[Tensor, "b h w"]
+    velocity: Float[Tensor, "b 2 h w"]
+
+    def to(self, device) -> "MotionBatch":
+        return MotionBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
 @runtime_checkable
 class LatentEncoder(Protocol):
     """Pixels to latents, without randomness; `fingerprint` names all that decides what comes out."""
