@@ -1,4 +1,3 @@
-import pytest
 import torch
 from pytorch_lightning import Trainer
 
@@ -63,27 +62,15 @@ def test_validation_compares_with_standing_still(tmp_path):
     assert learner.media()["motion"].shape[0] == 3
 
 
-@pytest.mark.slow
-def test_it_learns_which_way_pictures_flow():
-    steps = 250
-    learner = task(steps=steps)
-    batches = FlowingBatches(
-        pictures=FlowingPictures(height=32, width=48, frames=2, fps=FPS, speeds=[0.1, 0.3], first=1000, count=10**5),
-        pixels_per_batch=8 * 32 * 48,
-        seed=0,
-    )
-    setup = learner.configure_optimizers()
-    optimizer, schedule = setup["optimizer"], setup["lr_scheduler"]["scheduler"]
-    for step in range(steps):
+def test_the_loss_falls_when_it_is_followed():
+    """The few pictures of one batch are soon known by heart."""
+    learner, batch = task(), FlowingBatches(pictures=PICTURES, pixels_per_batch=3 * 32 * 48, seed=0)[0, 0]
+    optimizer = learner.configure_optimizers()["optimizer"]
+    values = []
+    for _ in range(40):
         optimizer.zero_grad()
-        loss(learner, batches[step, 0], step).backward()
-        torch.nn.utils.clip_grad_norm_(learner.network.parameters(), 1.0)
+        found = loss(learner, batch)
+        found.backward()
         optimizer.step()
-        schedule.step()
-    held_out = FlowingBatches(pictures=PICTURES, pixels_per_batch=16 * 32 * 48, seed=1)[0, 0]
-    with torch.no_grad():
-        found = learner.network.motion(held_out.pictures, held_out.moving)
-    cosine = torch.cosine_similarity(found, held_out.velocity, dim=1)[held_out.moving]
-    print(f"error {float(loss(learner, held_out)):.4f}, of standing still {float(held_out.velocity.abs().mean()):.4f}")
-    print(f"mean cosine {float(cosine.mean()):.3f}")
-    assert cosine.mean() > 0.3  # 0 if the direction did not show
+        values.append(found.item())
+    assert values[-1] < 0.4 * values[0]

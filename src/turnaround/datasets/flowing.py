@@ -17,7 +17,7 @@ from turnaround.render.moving import flowing
 from turnaround.types import Clip, MotionBatch, MotionField
 
 FLOWING = 4  # tells these draws from others of (seed, number, process)
-STREAK, SECONDS = 12, 0.5  # samples along a streak, which shows the way of so many seconds
+STREAK, SECONDS = 12, 1.0  # samples along a streak, which shows the way of so many seconds
 TURN, SWELL = 0.5, 0.3  # radians and share by which direction and speed vary over a picture
 COARSE = (3, 4)  # cells of what varies slowly
 DROPS = 0.06  # share of the pixels at which a streak begins; dense noise would look alike both ways
@@ -45,10 +45,11 @@ class FlowingPictures:
         self, *, height: int, width: int, frames: int, fps: float, speeds: Sequence[float], first: int, count: int
     ):
         self.height, self.width, self.frames, self.fps = height, width, frames, fps
-        self.speeds, self.first, self.count = speeds, first, count
+        self.speeds = speeds
+        self._ids = [f"{seed:08d}" for seed in range(first, first + count)]
 
     def ids(self) -> Sequence[str]:
-        return [f"{seed:08d}" for seed in range(self.first, self.first + self.count)]
+        return self._ids
 
     def picture(self, id: str) -> FlowingPicture:
         draw = torch.Generator().manual_seed(int(id))
