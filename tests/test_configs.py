@@ -56,8 +56,9 @@ SMALL_WORLDS = (
     "lengths.least=1",
     "lengths.most=3",
 )
+APART = ("inpaint", "feature_cloud", "view_pairs", "motion", "flowing")  # of other tasks, with tests of their own
 TRAINING = [
-    *([f"experiment={name}"] for name in options("experiment") if not name.startswith("inpaint")),
+    *([f"experiment={name}"] for name in options("experiment") if not name.startswith(APART)),
     *([f"ablation=[{name}]"] for name in options("ablation")),
     [f"ablation=[{','.join(options('ablation'))}]"],
 ]
@@ -80,7 +81,7 @@ def test_each_experiment_and_ablation_takes_a_step(overrides, cache):
 ON_LATENTS = ("objective=single_step_latent", "inference=single_step_middle", r"task.freeze=['^tokens\.']")
 
 
-@pytest.mark.parametrize("name", [name for name in options("data") if not name.startswith("inpaint")])
+@pytest.mark.parametrize("name", [name for name in options("data") if not name.startswith(APART)])
 def test_each_data_config_gives_equal_work_to_processes(name, cache):
     run = build(composed("train", f"data={name}", "net=svd_tiny", "logger=none", cache, *SMALL_WORLDS, *ON_LATENTS))
     batches = run.data.train
@@ -153,9 +154,11 @@ def test_each_delta_says_what_it_shows(name, line):
 ELSEWHERE = {"checkpoint", "depthcrafter", "svd_xt", "svd_xt_untrained"}  # weights from files, or too large
 ELSEWHERE |= {"sd_inpaint", "sdxl_inpaint", "svd_inpaint", "stereocrafter"}
 INPAINTERS = [name for name in options("net") if name.startswith("inpaint")]
+ELSEWHERE |= {"sd_inpaint", "svd_inpaint", "stereocrafter"}
+OF_OTHER_TASKS = [name for name in options("net") if name.startswith(APART)]
 
 
-@pytest.mark.parametrize("name", [name for name in options("net") if name not in (*ELSEWHERE, *INPAINTERS)])
+@pytest.mark.parametrize("name", [name for name in options("net") if name not in (*ELSEWHERE, *OF_OTHER_TASKS)])
 def test_each_small_net_gives_velocities_of_its_latents(name):
     network = build_value(composed("train", f"net={name}").net, "net")
     condition = network.condition(torch.rand(1, 2, 3, 16, 32))

@@ -1,11 +1,18 @@
 """What flows between the parts; torch and jaxtyping only."""
 
-from turnaround.types.batch import DepthBatch, InpaintBatch, LatentBatch, LatentEncoder
+from turnaround.types.batch import (
+    DepthBatch,
+    InpaintBatch,
+    LatentBatch,
+    LatentEncoder,
+    MotionBatch,
+    ViewPairBatch,
+)
 from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
 from turnaround.types.inpaint import InpaintItem
-from turnaround.types.motion import Flow, Tracks
+from turnaround.types.motion import Flow, MotionField, Tracks
 from turnaround.types.prior import ObjectViews, PicturedObject
 from turnaround.types.protocols import (
     ClipSource,
@@ -16,6 +23,7 @@ from turnaround.types.protocols import (
     Inpainter,
     InpaintNetwork,
     InpaintSource,
+    MotionNetwork,
     MultiViewPrior,
     ResumableDepthEstimator,
     VelocityNetwork,
@@ -48,6 +56,9 @@ __all__ = [
     "KeyView",
     "LatentBatch",
     "LatentEncoder",
+    "MotionBatch",
+    "MotionField",
+    "MotionNetwork",
     "MultiViewPrior",
     "ObjectViews",
     "OrbitVideo",
@@ -64,6 +75,7 @@ __all__ = [
     "VelocityNetwork",
     "Video",
     "View",
+    "ViewPairBatch",
     "Warped",
     "WeightsNotice",
 ]

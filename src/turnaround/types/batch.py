@@ -6,7 +6,9 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from turnaround.types.camera import Pinhole
 from turnaround.types.protocols import Condition
+from turnaround.types.views import View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,48 @@ class InpaintBatch:
 
     def to(self, device) -> "InpaintBatch":
         return InpaintBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewPairBatch:
+    """Two views of one moment each.
+
+    pictures: RGB in [0, 1]. depth: metres along z, NaN where unknown. world_from_cam, intrinsics: as of `Pinhole`.
+    """
+
+    pictures: Float[Tensor, "b 2 3 h w"]
+    depth: Float[Tensor, "b 2 h w"]
+    world_from_cam: Float[Tensor, "b 2 4 4"]
+    intrinsics: Float[Tensor, "b 2 3 3"]
+
+    def view(self, number: int, which: int) -> View:
+        """One of the two views of a pair, counted from 0."""
+        height, width = self.depth.shape[-2:]
+        camera = Pinhole(
+            world_from_cam=self.world_from_cam[number, which, None],
+            intrinsics=self.intrinsics[number, which, None],
+            height=height,
+            width=width,
+        )
+        return View(image=self.pictures[number, which], depth=self.depth[number, which], camera=camera)
+
+    def to(self, device) -> "ViewPairBatch":
+        return ViewPairBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionBatch:
+    """Pictures with the steady motion they show.
+
+    pictures: RGB in [0, 1]. velocity: x, y in shares of the longer side per second, 0 where nothing moves.
+    """
+
+    pictures: Float[Tensor, "b 3 h w"]
+    moving: Bool[Tensor, "b h w"]
+    velocity: Float[Tensor, "b 2 h w"]
+
+    def to(self, device) -> "MotionBatch":
+        return MotionBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 @runtime_checkable

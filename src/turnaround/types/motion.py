@@ -29,3 +29,14 @@ class Tracks:
     world: Float[Tensor, "t n 3"]
     pixels: Float[Tensor, "t n 2"]
     visible: Bool[Tensor, "t n"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionField:
+    """How a still picture moves: each place has one velocity for all time, as the water of a river has (Eulerian).
+
+    velocity: x, y in pixels per frame, 0 where nothing moves. moving: the pixels that flow; none comes in from others.
+    """
+
+    velocity: Float[Tensor, "2 h w"]
+    moving: Bool[Tensor, "h w"]

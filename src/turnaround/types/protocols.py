@@ -197,3 +197,19 @@ class InpaintNetwork(VelocityNetwork, Protocol):
     def decode(self, latents: Float[Tensor, "b t d y x"]) -> Float[Tensor, "b t p h w"]:
         """Not clamped."""
         ...
+
+
+@runtime_checkable
+class MotionNetwork(Protocol):
+    """Tells from one picture how what it shows moves."""
+
+    size_multiple: int  # height and width of its pictures are multiples of this
+    weights: Sequence[WeightsNotice]  # whose they are, where they were published
+
+    def motion(self, pictures: Float[Tensor, "b 3 h w"], moving: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 2 h w"]:
+        """x, y in shares of the picture's longer side per second. pictures: RGB in [0, 1]. moving: what may move."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Changes with whatever decides what it gives, but for the code."""
+        ...
