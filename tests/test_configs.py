@@ -153,9 +153,6 @@ def test_each_delta_says_what_it_shows(name, line):
 
 ELSEWHERE = {"checkpoint", "depthcrafter", "svd_xt", "svd_xt_untrained"}  # weights from files, or too large
 ELSEWHERE |= {"sd_inpaint", "sdxl_inpaint", "svd_inpaint", "stereocrafter"}
-INPAINTERS = [name for name in options("net") if name.startswith("inpaint")]
-ELSEWHERE |= {"sd_inpaint", "svd_inpaint", "stereocrafter"}
-OF_OTHER_TASKS = [name for name in options("net") if name.startswith(APART)]
 
 
 @pytest.mark.parametrize("name", [name for name in options("net") if name not in (*ELSEWHERE, *OF_OTHER_TASKS)])

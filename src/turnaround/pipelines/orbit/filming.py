@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from turnaround.pipelines.orbit.motion import Still
 from turnaround.pipelines.orbit.orbiter import Orbiter
 from turnaround.pipelines.orbit.packing import packed_view
 from turnaround.pipelines.orbit.relief import estimated, fitted_to
@@ -36,7 +37,7 @@ class CacheFilmer:
             view = opening(orbiter, first)
             result = stages.run("depth", lambda: packed_view(view), inputs=[], settings=self.name)
             grown = orbiter.grown(stages, result, cameras, pivot, closed=closed)
-            return orbiter.filmed(stages, grown, cameras).video
+            return orbiter.filmed(stages, grown, cameras, Still()).video
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from torch import Tensor
 from turnaround.geometry.surroundings import Surroundings, surroundings_of
 from turnaround.pipelines.orbit.frames import without_holes
 from turnaround.pipelines.orbit.growth import Grower
+from turnaround.pipelines.orbit.motion import Motion
 from turnaround.pipelines.orbit.packing import packed_frames, packed_view, unpacked_frames, unpacked_view
 from turnaround.pipelines.orbit.stops import COARSE, Arc, Stops
 from turnaround.pipelines.stage import Result, Stages
@@ -68,18 +69,21 @@ class Orbiter:
             arcs = [rest, *arcs, over]
         return Grown(cache=cache, figures=figures, last=last)
 
-    def filmed(self, stages: Stages, grown: Grown, cameras: Pinhole) -> OrbitVideo:
+    def filmed(self, stages: Stages, grown: Grown, cameras: Pinhole, motion: Motion) -> OrbitVideo:
         """Without holes."""
+        scenes = motion.scenes(grown.cache)
 
         def rendered(places: range) -> Mapping[str, Tensor]:
-            return packed_frames([without_holes(self.grower.seen(grown.cache, cameras.at(frame))) for frame in places])
+            return packed_frames(
+                [without_holes(self.grower.seen(scenes(frame), cameras.at(frame))) for frame in places]
+            )
 
         chunks = [
             stages.run(
                 f"frames_{places.start:05d}",
                 lambda places=places: rendered(places),
                 inputs=[grown.last],
-                settings=(CHUNK, camera_digest(cameras)),
+                settings=(CHUNK, camera_digest(cameras), motion.settings),
             ).tensors
             for places in chunked(len(cameras))
         ]

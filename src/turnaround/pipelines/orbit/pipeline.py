@@ -21,6 +21,7 @@ from turnaround.pipelines.orbit.card import Card
 from turnaround.pipelines.orbit.exports.export import Exports, Setting
 from turnaround.pipelines.orbit.exports.report import ReportPage
 from turnaround.pipelines.orbit.growth import Grower
+from turnaround.pipelines.orbit.motion import Motion
 from turnaround.pipelines.orbit.orbiter import Orbiter
 from turnaround.pipelines.orbit.packing import packed_view, unpacked_view
 from turnaround.pipelines.orbit.relief import estimated
@@ -62,7 +63,7 @@ class OrbitPipeline:
     Every stage is kept in `out/stages` under the hash of what decides it, so a run that was killed goes on where it
     stopped and ends with the same bytes, and a changed setting makes anew only what follows from it.
 
-    size: pixels of the shorter side. path: from the picture's own camera. exports: what is written besides
+    size: pixels of the shorter side. motion: of the scene itself. path: from the picture's own camera. exports: what is written besides
     `report.html`. card: of the report. fps: of the videos.
     """
 
@@ -73,6 +74,7 @@ class OrbitPipeline:
         size: int,
         orbiter: Orbiter,
         path: CameraPath,
+        motion: Motion,
         camera: Camera,
         exports: Exports,
         card: Card,
@@ -81,7 +83,14 @@ class OrbitPipeline:
         if not 64 <= size <= 2048:
             raise InputError("size", expected="64 to 2048 pixels", found=str(size), fix="give another size=PIXELS")
         self.input, self.size, self.orbiter = input, size, orbiter
-        self.path, self.camera, self.exports, self.card, self.fps = path, camera, exports, card, fps
+        self.path, self.motion, self.camera, self.exports, self.card, self.fps = (
+            path,
+            motion,
+            camera,
+            exports,
+            card,
+            fps,
+        )
 
     @property
     def grower(self) -> Grower:
@@ -89,13 +98,15 @@ class OrbitPipeline:
 
     @property
     def weights(self) -> Sequence[WeightsNotice]:
-        return [*self.grower.estimator.weights, *self.grower.inpainter.weights]
+        return [*self.grower.estimator.weights, *self.grower.inpainter.weights, *self.motion.weights]
 
     def run(self, out: Path) -> dict[str, float]:
         """Returns frames, key_views, and the shares observed, propagated and generated of all pixels."""
         path = Path(self.input)
         existing_file(path, expected="a picture")
         self.exports.require_apart(path, out)
+        if self.path.closed:
+            self.motion.require_loop(self.path.frames)
         stages = Stages(out / STAGES)
         first = stages.run("depth", lambda: self._first(path), inputs=[], settings=(content_hash(path), self._settings))
         view = unpacked_view(first.tensors)
@@ -103,7 +114,7 @@ class OrbitPipeline:
         pivot = point_ahead(view.view.camera, distance)
         cameras, warnings = self._cameras(view, distance)
         grown = self.orbiter.grown(stages, first, cameras, pivot, closed=self.path.closed)
-        orbit = self.orbiter.filmed(stages, grown, cameras)
+        orbit = self.orbiter.filmed(stages, grown, cameras, self.motion)
         self._write(
             out,
             orbit,

@@ -217,14 +217,14 @@ class _Stated:
         edges, counts = surfaces.get("edges"), [surfaces.get(name) for name in ("company", "window")]
         edges = edges if isinstance(edges, dict) else {}
         closed, kind = self.stored.get("closed"), self.stored.get("kind")
-        plain = type(closed) is bool and all(type(count) is int for count in counts)
-        if not plain or kind not in list(DepthKind) or not isinstance(pivot, list) or len(pivot) != 3:
+        plain = all(type(count) is int for count in counts) and isinstance(pivot, list) and len(pivot) == 3
+        if not plain or not isinstance(closed, bool) or kind not in list(DepthKind):
             raise _damaged(self.path, "a kind of depth, a pivot and surfaces", "others")
         return Setting(
             fps=self._number(self.stored, "fps", least=1e-3),
             closed=closed,
             kind=DepthKind(kind),
-            pivot=torch.tensor([self._number({"pivot": each}, "pivot") for each in pivot], dtype=torch.float64),
+            pivot=torch.tensor([self._number({"pivot": each}, "pivot") for each in pivot or ()], dtype=torch.float64),
             surfaces=Surfaces(
                 edges=Edges(**{name: self._number(edges, name, least=0.0) for name in ("depth_ratio", "stretch")}),
                 tolerance=self._number(surfaces, "tolerance", least=0.0),
