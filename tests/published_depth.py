@@ -74,7 +74,9 @@ def write_zoedepth(folder: Path, *, seed: int = 0) -> Path:
         num_attractors=[2, 2, 2, 2],
         bin_configurations=[{"n_bins": 8, "min_depth": 0.001, "max_depth": 10.0, "name": "nyu"}],
     )
-    ZoeDepthForDepthEstimation(config).save_pretrained(folder)
+    model = ZoeDepthForDepthEstimation(config)
+    _spread(model)
+    model.save_pretrained(folder)
     ZoeDepthImageProcessor(size={"height": 64, "width": 96}, ensure_multiple_of=32).save_pretrained(folder)
     return folder
 
@@ -99,16 +101,19 @@ def write_depth_pro(folder: Path, *, seed: int = 0) -> Path:
     model = DepthProForDepthEstimation(config)
     with torch.no_grad():
         model.fov_model.head.layers[-1].bias.fill_(50.0)  # degrees
+        convolutions = [part for part in model.head.modules() if isinstance(part, torch.nn.Conv2d)]
+        convolutions[-1].bias.fill_(1.0)
+        convolutions[-1].weight.mul_(0.002)  # so that inverse depth stays away from 0
     model.save_pretrained(folder)
     DepthProImageProcessor(size={"height": 16, "width": 16}).save_pretrained(folder)
     return folder
 
 
 def _spread(model: torch.nn.Module) -> None:
-    """Small random weights end in a ReLU that is often 0 everywhere."""
+    """Small random weights make maps that are nearly flat, or that end in a ReLU as 0 everywhere."""
     with torch.no_grad():
         for name, tensor in model.named_parameters():
-            if name.startswith(("neck", "head")):
+            if name.startswith(("neck", "head", "relative_head", "metric_head")):
                 tensor.normal_(0.02, 0.2)
 
 

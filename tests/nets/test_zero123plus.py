@@ -7,6 +7,7 @@ from diffusers.models.attention_processor import Attention
 from published_folders import stable_diffusion
 from published_zero123plus import write_zero123plus
 
+from turnaround.nets.fingerprint import fingerprint
 from turnaround.nets.zero123plus import Remembering, Reminded, apart, load_zero123plus
 from turnaround.types import InputError
 
@@ -134,6 +135,20 @@ def test_the_embedding_is_ramped_over_the_tokens(saved):
     added = told - without
     assert added[0].abs().max() == 0
     torch.testing.assert_close(added[76], 76 * added[1], rtol=1e-3, atol=1e-4)  # differences of float32
+
+
+def test_the_fingerprint_follows_what_decides_the_views(saved, own):
+    def name(network):
+        return fingerprint({"network": network})
+
+    expected = name(load(saved))
+    assert name(load(own)) == expected
+    network = load(saved)
+    views(network, square())
+    assert name(network) == expected, "as it was before it was used"
+    edit(own / "feature_extractor_vae" / "preprocessor_config.json", image_std=[0.7] * 3)
+    others = [load(saved, steps=3), load(saved, guidance=3.0), load(saved, side=48), load(own)]
+    assert len({expected, *map(name, others)}) == 5
 
 
 def test_the_licence_is_shown(saved, capsys):

@@ -111,7 +111,8 @@ def load_marigold(*, path: str, dtype: str, steps: int, members: int, size: int)
     """
     for name, value, least in (("steps", steps, 1), ("members", members, 1), ("size", size, 64)):
         if value < least:
-            raise InputError(f"estimator.network.{name}", expected=f"at least {least}", found=str(value), fix="more")
+            expected, fix = f"at least {least}", "give a larger number"
+            raise InputError(f"estimator.network.{name}", expected=expected, found=str(value), fix=fix)
     folder = published_folder(path, patterns("unet", "vae", "text_encoder", "tokenizer"))
     index = require_pipeline(folder, PIPELINES, "give a folder of Marigold for depth")
     for key, wanted in INDEX.items():

@@ -15,7 +15,7 @@ from turnaround.nets.architecture import announce, dtype_of
 from turnaround.nets.frame_by_frame import PictureDepth, depth_kind
 from turnaround.nets.model_card import notice_of
 from turnaround.nets.weights import published_folder, read_json, weight_files
-from turnaround.types import DepthKind, InputError
+from turnaround.types import DepthKind, InputError, WeightsNotice
 
 STEM, PROCESSOR = "model", "preprocessor_config.json"
 METRIC_MODELS = ("depth_pro", "glpn", "zoedepth")
@@ -26,7 +26,7 @@ REFUSED = ("quantization_config", "use_pretrained_backbone")  # they fetch or ne
 class TransformersDepth(PictureDepth):
     """A model between the two halves of its own image processor: what it expects, and back to the picture's size."""
 
-    def __init__(self, *, model: nn.Module, processor: Any, kind: DepthKind, weights: tuple):
+    def __init__(self, *, model: nn.Module, processor: Any, kind: DepthKind, weights: tuple[WeightsNotice, ...]):
         super().__init__(kind=kind, weights=weights)
         self.model, self._processor = model, processor
         self.processing = json.dumps(processor.to_dict(), sort_keys=True, default=str)
