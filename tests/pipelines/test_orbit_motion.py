@@ -50,14 +50,14 @@ def predicted(net, **settings):
 
 def films(motion, finished):
     orbit, cache = finished
-    scenes = motion.scenes(cache)
+    scene_at = motion.scenes(cache.views[0])
     cameras = [orbit.cameras.at(frame) for frame in range(len(orbit.cameras))]
-    return [without_holes(render(scenes(frame), camera, SURFACES)) for frame, camera in enumerate(cameras)]
+    return [without_holes(render(scene_at(cache, frame), camera, SURFACES)) for frame, camera in enumerate(cameras)]
 
 
 def test_nothing_moves_where_nothing_should(finished):
     _, cache = finished
-    assert Still().scenes(cache)(5) is cache
+    assert Still().scenes(cache.views[0])(cache, 5) is cache
     Still().require_loop(7)
 
 
