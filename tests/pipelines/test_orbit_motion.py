@@ -152,7 +152,7 @@ def test_each_shipped_motion_builds(tmp_path):
     assert {path.stem for path in (CONFIGS / "motion").glob("*.yaml")} == set(needed)
     for name, overrides in needed.items():
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            config = compose("run", ["pipeline=orbit", "input=photo.jpg", f"+motion={name}", *overrides])
+            config = compose(f"motion/{name}", ["+pipeline.fps=24.0", *overrides])
         motion = build_value(OmegaConf.to_container(config.motion, resolve=True), "motion")
         assert isinstance(motion, Motion)
         assert getattr(motion, "fps", 24.0) == 24.0
