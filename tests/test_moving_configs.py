@@ -36,20 +36,20 @@ def test_a_cloud_of_features_takes_a_step_and_films(tmp_path):
     needed = {"colors": (), "features": (f"splats.network.path={tmp_path / 'net'}",)}
     assert {path.stem for path in (CONFIGS / "splats").glob("*.yaml")} == set(needed)
     for name, overrides in needed.items():
-        config = composed("run", "pipeline=orbit", "input=photo.jpg", f"+splats={name}", *overrides)
+        config = composed(f"splats/{name}", *overrides)
         splats = build_value(OmegaConf.to_container(config.splats, resolve=True), "splats")
         assert isinstance(splats, Splats)
     assert splats.weights[0].name == "net"
+    assert splats.settings == loaded.fingerprint()
 
 
 def test_a_network_of_motion_takes_a_step_and_moves(tmp_path):
     run = build(composed("train", "experiment=motion", "pixels_per_batch=12288", "logger=none"))
     took_a_step(run)
     save_weights(tmp_path / "net", run.task.network, run.net)
-    config = composed(
-        "run", "pipeline=orbit", "input=photo.jpg", "+motion=network", f"motion.network.path={tmp_path / 'net'}"
-    )
+    config = composed("motion/network", "+pipeline.fps=24.0", f"motion.network.path={tmp_path / 'net'}")
     motion = build_value(OmegaConf.to_container(config.motion, resolve=True), "motion")
     assert motion.weights[0].name == "net"
+    assert run.task.network.eval().fingerprint() in motion.settings
     picture = run.data.validation.picture("00050000")
     assert motion.field(picture.image).velocity.shape == (2, 64, 96)

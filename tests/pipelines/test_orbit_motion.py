@@ -50,14 +50,14 @@ def predicted(net, **settings):
 
 def films(motion, finished):
     orbit, cache = finished
-    scenes = motion.scenes(cache)
+    scene_at = motion.scenes(cache.views[0])
     cameras = [orbit.cameras.at(frame) for frame in range(len(orbit.cameras))]
-    return [without_holes(render(scenes(frame), camera, SURFACES)) for frame, camera in enumerate(cameras)]
+    return [without_holes(render(scene_at(cache, frame), camera, SURFACES)) for frame, camera in enumerate(cameras)]
 
 
 def test_nothing_moves_where_nothing_should(finished):
     _, cache = finished
-    assert Still().scenes(cache)(5) is cache
+    assert Still().scenes(cache.views[0])(cache, 5) is cache
     Still().require_loop(7)
 
 
@@ -152,7 +152,7 @@ def test_each_shipped_motion_builds(tmp_path):
     assert {path.stem for path in (CONFIGS / "motion").glob("*.yaml")} == set(needed)
     for name, overrides in needed.items():
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            config = compose("run", ["pipeline=orbit", "input=photo.jpg", f"+motion={name}", *overrides])
+            config = compose(f"motion/{name}", ["+pipeline.fps=24.0", *overrides])
         motion = build_value(OmegaConf.to_container(config.motion, resolve=True), "motion")
         assert isinstance(motion, Motion)
         assert getattr(motion, "fps", 24.0) == 24.0

@@ -39,12 +39,13 @@ def still(image, *, label=Provenance.OBSERVED):
     return SceneCache(views=(KeyView(view=view, label=labels, confidence=torch.ones(HEIGHT, WIDTH), step=0),))
 
 
-def scene(image, moves, loop=LOOP):
-    return MovingScene(cache=still(image), field=moves, loop=loop)
+def scene(image, moves, *, label=Provenance.OBSERVED):
+    moving, cache = MovingScene(field=moves, loop=LOOP), still(image, label=label)
+    return lambda frame: moving.at(cache, frame)
 
 
-def seen(moving, frame, at=None):
-    return render(moving.at(frame), at or camera(HEIGHT, WIDTH), SURFACES)
+def seen(scene, frame, at=None):
+    return render(scene(frame), at or camera(HEIGHT, WIDTH), SURFACES)
 
 
 def test_the_first_frame_is_the_picture_and_the_loop_returns_to_it():
@@ -132,7 +133,7 @@ def test_what_stands_still_does_not_flow_along():
 
 
 def test_generated_pixels_stay_generated():
-    moving = replace(scene(noise(), field(1.0, 0.0)), cache=still(noise(), label=Provenance.GENERATED))
+    moving = scene(noise(), field(1.0, 0.0), label=Provenance.GENERATED)
     assert (seen(moving, 2).label == int(Provenance.GENERATED)).all()
 
 
@@ -154,10 +155,10 @@ def test_a_wall_behind_a_box_flows_and_the_box_does_not():
     labels = torch.zeros(48, 64, dtype=torch.uint8)
     cache = SceneCache(views=(KeyView(view=first, label=labels, confidence=torch.ones(48, 64), step=0),))
     moves = MotionField(velocity=torch.tensor([0.0, 1.5])[:, None, None] * wall, moving=wall)
-    moving = MovingScene(cache=cache, field=moves, loop=Loop(frames=8, feather=4.0))
+    moving = MovingScene(field=moves, loop=Loop(frames=8, feather=4.0))
     for number in range(1, 4):
         there = view_of(world, number).camera
-        before, after = render(cache, there, SURFACES), render(moving.at(number), there, SURFACES)
+        before, after = render(cache, there, SURFACES), render(moving.at(cache, number), there, SURFACES)
         box_seen = before.depth < 6
         assert box_seen.any()
         assert torch.equal(after.image[:, box_seen], before.image[:, box_seen])
@@ -165,7 +166,7 @@ def test_a_wall_behind_a_box_flows_and_the_box_does_not():
         behind = before.depth > 6
         assert (after.image - before.image).abs()[:, behind].mean() > 0.01
         assert (after.label[behind] == int(Provenance.PROPAGATED)).all()
-        again = render(MovingScene(cache=cache, field=moves, loop=moving.loop).at(number), there, SURFACES)
+        again = render(MovingScene(field=moves, loop=moving.loop).at(cache, number), there, SURFACES)
         assert torch.equal(again.image, after.image)
 
 

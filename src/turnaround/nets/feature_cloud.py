@@ -87,7 +87,7 @@ class FeatureCloud(nn.Module):
         return self.decoded(splatted[None], hole[None])[0].clamp(0, 1)
 
     def fingerprint(self) -> str:
-        return fingerprint({"network": self})
+        return f"{fingerprint({'encoder': self.encoder, 'decoder': self.decoder})}-{self.sharpness:g}"
 
 
 def padded(pictures: Float[Tensor, "b c h w"], multiple: int) -> tuple[Float[Tensor, "b c y x"], tuple[int, int]]:

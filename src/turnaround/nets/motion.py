@@ -32,4 +32,4 @@ class MotionUNet(nn.Module):
         return self.speed * mask * self.unet(torch.cat([2 * pictures - 1, mask], dim=1))
 
     def fingerprint(self) -> str:
-        return fingerprint({"network": self})
+        return f"{fingerprint({'unet': self.unet})}-{self.speed:g}"

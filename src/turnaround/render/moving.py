@@ -26,7 +26,7 @@ class Loop:
 
 @dataclass(frozen=True, kw_only=True)
 class MovingScene:
-    """field: of the first view's picture.
+    """field: of the picture that a cache's first view shows.
 
     Frame t of N blends the first view as it flows on for t frames with the same as it flows back for N - t, weighted
     1 - t / N and t / N (Holynski et al. 2021; Make-It-4D, arXiv 2308.10257): frame 0 is the picture, and so is N. What
@@ -37,21 +37,20 @@ class MovingScene:
     the flow came from, t frames back along it; so nothing tears where the flow spreads.
     """
 
-    cache: SceneCache
     field: MotionField
     loop: Loop
 
-    def at(self, frame: int) -> SceneCache:
-        """The scene in a frame, counted from 0 and on past the end of the loop.
+    def at(self, cache: SceneCache, frame: int) -> SceneCache:
+        """A cache as it is in a frame, counted from 0 and on past the end of the loop.
 
         Frame 0 is the cache itself. In others flowing pixels of the first view are PROPAGATED, if they were OBSERVED;
         all else is as it was, bit for bit.
         """
         time = frame % self.loop.frames
         if time == 0:
-            return self.cache
-        first, *others = self.cache.views
-        return replace(self.cache, views=(self._displaced(first, time), *others))
+            return cache
+        first, *others = cache.views
+        return replace(cache, views=(self._displaced(first, time), *others))
 
     def _displaced(self, first: KeyView, time: int) -> KeyView:
         flows = self.field.moving & (self.field.velocity != 0).any(dim=0)

@@ -13,7 +13,9 @@ from turnaround.geometry.eulerian import field_of_arrows
 from turnaround.io.motion_hints import read_motion_hints, read_motion_mask
 from turnaround.pipelines.work import content_hash
 from turnaround.render.moving import Loop, MovingScene
-from turnaround.types import InputError, MotionField, MotionNetwork, SceneCache, WeightsNotice
+from turnaround.types import InputError, KeyView, MotionField, MotionNetwork, SceneCache, WeightsNotice
+
+Scenes = Callable[[SceneCache, int], SceneCache]
 
 
 class Motion(ABC):
@@ -27,8 +29,11 @@ class Motion(ABC):
         """All that decides what it makes, as text."""
 
     @abstractmethod
-    def scenes(self, cache: SceneCache) -> Callable[[int], SceneCache]:
-        """The cache as it is in each frame, counted from 0, where it is the cache itself."""
+    def scenes(self, first: KeyView) -> Scenes:
+        """What makes of a cache that begins with this view what it is in a frame, counted from 0.
+
+        InputError: files that say how it moves and do not fit it.
+        """
 
     @abstractmethod
     def require_loop(self, frames: int) -> None:
@@ -42,8 +47,8 @@ class Still(Motion):
     def settings(self) -> str:
         return "still"
 
-    def scenes(self, cache: SceneCache) -> Callable[[int], SceneCache]:
-        return lambda frame: cache
+    def scenes(self, first: KeyView) -> Scenes:
+        return lambda cache, frame: cache
 
     def require_loop(self, frames: int) -> None:
         """It always is."""
@@ -58,8 +63,8 @@ class Flowing(Motion):
     @abstractmethod
     def field(self, image: Float[Tensor, "3 h w"]) -> MotionField: ...
 
-    def scenes(self, cache: SceneCache) -> Callable[[int], SceneCache]:
-        return MovingScene(cache=cache, field=self.field(cache.views[0].view.image), loop=self.loop).at
+    def scenes(self, first: KeyView) -> Scenes:
+        return MovingScene(field=self.field(first.view.image), loop=self.loop).at
 
     def require_loop(self, frames: int) -> None:
         if frames % self.loop.frames:
