@@ -296,7 +296,9 @@ def test_each_pipeline_builds(name):
 def test_each_set_of_exports_builds(name):
     exports = build_value(OmegaConf.to_container(composed(f"exports/{name}").exports), "exports")
     assert {"orbit.mp4", "frames/", "provenance.npz", "transforms.json", "scene.ply", "scene.glb"} <= {*exports.names}
+    assert {"camera_path.json", "colmap/"} <= {*exports.names}
     assert ("vr180.mp4" in exports.names) == (name == "vr180")
+    assert ("gaussians.ply" in exports.names) == (name == "gaussians")
 
 
 @pytest.mark.parametrize("name", options("study"))

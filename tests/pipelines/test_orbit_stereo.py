@@ -15,10 +15,9 @@ from turnaround.geometry.stereo import right_camera
 from turnaround.io.video import open_frames, read_video
 from turnaround.pipelines.orbit.exports.contributions import cloud_of, contributions
 from turnaround.pipelines.orbit.exports.export import Exports
-from turnaround.pipelines.orbit.exports.stereo import Stereo, anaglyph, scene_around
+from turnaround.pipelines.orbit.exports.stereo import Stereo, anaglyph, seen_by, views_around
 from turnaround.pipelines.orbit.exports.vr180 import Vr180, half_sphere
-from turnaround.pipelines.orbit.frames import without_holes
-from turnaround.render.cache import render
+from turnaround.render.engine import forward_splat
 from turnaround.render.points import Discs
 from turnaround.render.shapes import Shape
 from turnaround.render.texture import Pattern
@@ -214,23 +213,21 @@ def test_what_the_frame_hides_from_an_eye_comes_from_the_frames_around():
     # The path turns by 4 degrees a frame at 4 metres: 0.28 metres. An eye at 0.11 sees past the box.
     eye = right_camera(orbit.cameras.at(2), 0.11)
     exact = view_of(replace(world, camera=replace(eye, world_from_cam=eye.world_from_cam.double())), 0).image
-    scene = scene_around(orbit, 2, apart=0.11)
-    assert [torch.equal(view.view.image, orbit.video[n]) for view, n in zip(scene.views, (2, 1, 3), strict=True)]
-    alone = render(SceneCache(views=scene.views[:1]), eye, SETTING.surfaces)
-    both = render(scene, eye, SETTING.surfaces)
-    assert int(alone.hole.sum()) > 60
-    opened = alone.hole & ~both.hole
-    assert opened.sum() > 0.9 * alone.hole.sum()
-    guessed, shown = without_holes(alone).image, both.image
-    apart = [(each - exact).abs().mean(0)[opened].mean() for each in (shown, guessed)]
+    views = views_around(orbit, 2, apart=0.11)
+    assert [torch.equal(view.image, orbit.video[n]) for view, n in zip(views, (2, 1, 3), strict=True)]
+    hole = forward_splat(views[0], eye, edges=SETTING.surfaces.edges).hole
+    assert int(hole.sum()) > 60
+    shown, guessed = (seen_by(eye, each, SETTING.surfaces.edges) for each in (views, views[:1]))
+    assert torch.equal(shown[:, ~hole], guessed[:, ~hole])
+    apart = [(each - exact).abs().mean(0)[hole].mean() for each in (shown, guessed)]
     assert apart[0] < 0.5 * apart[1]
 
 
 def test_no_frame_is_asked_that_stands_too_near():
     orbit, _ = plane_orbit(4.0, frames=3)
-    assert len(scene_around(orbit, 1, apart=0.1).views) == 1  # all stand at the same place
+    assert len(views_around(orbit, 1, apart=0.1)) == 1  # all stand at the same place
     poses = orbit.cameras.world_from_cam.clone()
     poses[2, 0, 3] = 0.1
     moved = replace(orbit, cameras=replace(orbit.cameras, world_from_cam=poses))
-    assert len(scene_around(moved, 1, apart=0.05).views) == 2
-    assert len(scene_around(moved, 1, apart=0.2).views) == 1
+    assert len(views_around(moved, 1, apart=0.05)) == 2
+    assert len(views_around(moved, 1, apart=0.2)) == 1

@@ -23,8 +23,8 @@ class Tsed:
     Novel View Synthesis with Diffusion Models, ICCV 2023, section 4).
 
     A pair agrees where it has at least `matches` matched points whose median symmetric epipolar distance is below
-    `distance` pixels. pairs: of the video that are looked at, evenly spaced. Higher is better; pictures that show the
-    same, wherever the cameras stand, have points that do not move, which is no agreement where they should.
+    `distance` pixels. pairs: of the video that are looked at, evenly spaced. Higher is better. Only the direction of
+    movement is asked: where the camera moves along a line, pictures that stand still agree too, as of what is far.
     """
 
     distance: float

@@ -1,5 +1,6 @@
 """The orbit for two eyes, each rendered from the frames of the video around it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from turnaround.geometry.holes import fill_view
 from turnaround.geometry.stereo import Eye, right_camera
 from turnaround.io.video import VideoWriter
 from turnaround.pipelines.orbit.exports.export import Export, Finished, Setting
-from turnaround.pipelines.orbit.frames import without_holes
-from turnaround.render.cache import render
-from turnaround.types import InputError, KeyView, OrbitVideo, Pinhole, SceneCache, View
+from turnaround.render.elements import Edges
+from turnaround.render.engine import forward_splat
+from turnaround.types import InputError, OrbitVideo, Pinhole, View
 from turnaround.viz.layout import hcat
 
 # What the red-cyan glasses' left and right filter let through comes nearest to the two pictures in CIE XYZ: E. Dubois,
@@ -53,10 +55,9 @@ class Stereo(Export):
             VideoWriter(out / "anaglyph.mp4", fps=setting.fps) as anaglyphs,
         ):
             for frame in range(len(orbit.video)):
-                scene = scene_around(orbit, frame, apart=self.baseline * distance / 2)
+                views = views_around(orbit, frame, apart=self.baseline * distance / 2)
                 left, right = (
-                    without_holes(render(scene, eye, setting.surfaces)).image
-                    for eye in self._eyes(orbit.cameras.at(frame), distance)
+                    seen_by(eye, views, setting.surfaces.edges) for eye in self._eyes(orbit.cameras.at(frame), distance)
                 )
                 pairs.write(hcat([left, right]))
                 anaglyphs.write(anaglyph(left, right))
@@ -78,18 +79,28 @@ def pivot_distance(orbit: OrbitVideo, setting: Setting) -> float:
     return float((orbit.cameras.world_from_cam[0, :3, 3].double() - setting.pivot.double()).norm())
 
 
-def scene_around(orbit: OrbitVideo, frame: int, *, apart: float) -> SceneCache:
+def views_around(orbit: OrbitVideo, frame: int, *, apart: float) -> Sequence[View]:
     """A frame of the video, and for what it hides from eyes beside it the next frames before and after that stand at
     least `apart` metres away. They hold what the cache does, and what was invented where it has holes."""
     places = orbit.cameras.world_from_cam[:, :3, 3].double()
     away = ((places - places[frame]).norm(dim=1) >= apart).nonzero().flatten()
-    beside = (*away[away < frame][-1:].tolist(), *away[away > frame][:1].tolist())
-    return SceneCache(views=tuple(_as_key_view(orbit, number, step) for step, number in enumerate((frame, *beside))))
+    chosen = (frame, *away[away < frame][-1:].tolist(), *away[away > frame][:1].tolist())
+    return [View(image=orbit.video[n], depth=orbit.depth[n], camera=orbit.cameras.at(n)) for n in chosen]
 
 
-def _as_key_view(orbit: OrbitVideo, frame: int, step: int) -> KeyView:
-    view = View(image=orbit.video[frame], depth=orbit.depth[frame], camera=orbit.cameras.at(frame))
-    return KeyView(view=view, label=orbit.label[frame], confidence=orbit.confidence[frame], step=step)
+def seen_by(eye: Pinhole, views: Sequence[View], edges: Edges) -> Float[Tensor, "3 h w"]:
+    """The first view as an eye near it sees it; where that leaves holes the nearest that others show, then a filling.
+
+    Much less work than `render.cache.render`, which holds all views against each other: here the first is right
+    wherever it shows something.
+    """
+    seen = forward_splat(views[0], eye, edges=edges)
+    image, depth = seen.image, torch.where(seen.hole, torch.inf, seen.depth)
+    for other in views[1:] if seen.hole.any() else ():
+        warped = forward_splat(other, eye, edges=edges)
+        nearer = seen.hole & ~warped.hole & (warped.depth < depth)
+        image, depth = torch.where(nearer, warped.image, image), torch.where(nearer, warped.depth, depth)
+    return fill_view(image, depth, depth.isinf())[0]
 
 
 def eyes(middle: Eye, baseline: float) -> tuple[Eye, Eye]:
