@@ -32,12 +32,13 @@ class CacheFilmer:
     def film(self, first: View, cameras: Pinhole, pivot: Float[Tensor, "3"], *, closed: bool, seed: int) -> Video:
         grower = replace(self.orbiter.grower, inpainter=self.inpainter, seed=seed)
         orbiter = replace(self.orbiter, grower=grower)
+        still = Still()
         with TemporaryDirectory(prefix="turnaround-") as folder:
             stages = Stages(Path(folder))
             view = opening(orbiter, first)
             result = stages.run("depth", lambda: packed_view(view), inputs=[], settings=self.name)
             grown = orbiter.grown(stages, result, cameras, pivot, closed=closed)
-            return orbiter.filmed(stages, grown, cameras, Still()).video
+            return orbiter.filmed(stages, grown, cameras, still.scenes(view), still.settings).video
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from turnaround.geometry.surroundings import Surroundings, surroundings_of
 from turnaround.pipelines.orbit.frames import without_holes
 from turnaround.pipelines.orbit.growth import Grower
-from turnaround.pipelines.orbit.motion import Motion
+from turnaround.pipelines.orbit.motion import Scenes
 from turnaround.pipelines.orbit.packing import packed_frames, packed_view, unpacked_frames, unpacked_view
 from turnaround.pipelines.orbit.stops import COARSE, Arc, Stops
 from turnaround.pipelines.stage import Result, Stages
@@ -69,13 +69,12 @@ class Orbiter:
             arcs = [rest, *arcs, over]
         return Grown(cache=cache, figures=figures, last=last)
 
-    def filmed(self, stages: Stages, grown: Grown, cameras: Pinhole, motion: Motion) -> OrbitVideo:
-        """Without holes."""
-        scenes = motion.scenes(grown.cache)
+    def filmed(self, stages: Stages, grown: Grown, cameras: Pinhole, scenes: Scenes, settings: str) -> OrbitVideo:
+        """Without holes. scenes: the cache as it is in each frame. settings: all that decides these, as text."""
 
         def rendered(places: range) -> Mapping[str, Tensor]:
             return packed_frames(
-                [without_holes(self.grower.seen(scenes(frame), cameras.at(frame))) for frame in places]
+                [without_holes(self.grower.seen(scenes(grown.cache, frame), cameras.at(frame))) for frame in places]
             )
 
         chunks = [
@@ -83,7 +82,7 @@ class Orbiter:
                 f"frames_{places.start:05d}",
                 lambda places=places: rendered(places),
                 inputs=[grown.last],
-                settings=(CHUNK, camera_digest(cameras), motion.settings),
+                settings=(CHUNK, camera_digest(cameras), settings),
             ).tensors
             for places in chunked(len(cameras))
         ]

@@ -63,8 +63,8 @@ class OrbitPipeline:
     Every stage is kept in `out/stages` under the hash of what decides it, so a run that was killed goes on where it
     stopped and ends with the same bytes, and a changed setting makes anew only what follows from it.
 
-    size: pixels of the shorter side. motion: of the scene itself. path: from the picture's own camera. exports: what is written besides
-    `report.html`. card: of the report. fps: of the videos.
+    size: pixels of the shorter side. path: from the picture's own camera. motion: of what the picture shows. exports:
+    what is written besides `report.html`. card: of the report. fps: of the videos.
     """
 
     def __init__(
@@ -83,14 +83,8 @@ class OrbitPipeline:
         if not 64 <= size <= 2048:
             raise InputError("size", expected="64 to 2048 pixels", found=str(size), fix="give another size=PIXELS")
         self.input, self.size, self.orbiter = input, size, orbiter
-        self.path, self.motion, self.camera, self.exports, self.card, self.fps = (
-            path,
-            motion,
-            camera,
-            exports,
-            card,
-            fps,
-        )
+        self.path, self.motion, self.camera = path, motion, camera
+        self.exports, self.card, self.fps = exports, card, fps
 
     @property
     def grower(self) -> Grower:
@@ -110,11 +104,12 @@ class OrbitPipeline:
         stages = Stages(out / STAGES)
         first = stages.run("depth", lambda: self._first(path), inputs=[], settings=(content_hash(path), self._settings))
         view = unpacked_view(first.tensors)
+        scenes = self.motion.scenes(view)  # refuses its files before anything slow begins
         distance = self._distance(view)
         pivot = point_ahead(view.view.camera, distance)
         cameras, warnings = self._cameras(view, distance)
         grown = self.orbiter.grown(stages, first, cameras, pivot, closed=self.path.closed)
-        orbit = self.orbiter.filmed(stages, grown, cameras, self.motion)
+        orbit = self.orbiter.filmed(stages, grown, cameras, scenes, self.motion.settings)
         self._write(
             out,
             orbit,
