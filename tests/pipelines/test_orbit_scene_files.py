@@ -12,9 +12,9 @@ from small_orbits import EDGES, TOLERANCE, small_orbit, written
 from turnaround.geometry.projection import project, unproject
 from turnaround.io.image import read_image
 from turnaround.io.ply import read_ply
-from turnaround.pipelines.orbit.exports.contributions import contributions
+from turnaround.pipelines.orbit.exports.contributions import OBLIQUE, contributions, radii
 from turnaround.pipelines.orbit.exports.scene import SceneGlb, ScenePly
-from turnaround.types import Provenance
+from turnaround.types import Pinhole, Provenance, View
 
 FRAMES, HEIGHT, WIDTH = 6, 48, 64
 
@@ -138,3 +138,20 @@ def test_a_view_that_adds_nothing_is_left_out(finished):
     parts = list(contributions(cache.with_view(again), TOLERANCE))
     assert [part.name for part in parts] == ["view 0", "view 1", "behind 0", "view 2"]
     assert [bool(part.new.any()) for part in parts] == [True, True, True, False]
+
+
+def test_points_reach_half_way_to_the_next_on_their_surface():
+    """A focal length of 2: pixels of a wall at 2 metres are a metre apart."""
+    k = torch.tensor([[[2.0, 0, 1.5], [0, 2.0, 1], [0, 0, 1]]])
+    camera = Pinhole(world_from_cam=torch.eye(4)[None], intrinsics=k, height=2, width=3)
+    wall = View(image=torch.zeros(3, 2, 3), depth=torch.full((2, 3), 2.0), camera=camera)
+    assert torch.equal(radii(wall, EDGES), torch.full((2, 3), 0.5))
+    # The last column stands 20 metres away: of another surface, so it changes nothing but its own.
+    edge = replace(wall, depth=torch.tensor([2.0, 2.0, 20.0]).expand(2, 3))
+    assert radii(edge, EDGES)[0].tolist() == [0.5, 0.5, 5.0]
+    # Rows of 2 and 2.1 metres: (x, y, z) of the first column are (-1, -0.5, 2) and (-1.05, 0.525, 2.1).
+    slope = replace(wall, depth=torch.tensor([[2.0], [2.1]]).expand(2, 3))
+    assert float(radii(slope, EDGES)[0, 0]) == pytest.approx((0.05**2 + 1.025**2 + 0.1**2) ** 0.5 / 2)
+    # What is far apart and yet one surface reaches no further than so many pixels that face the camera.
+    far = replace(EDGES, depth_ratio=1.0)
+    assert float(radii(edge, far)[0, 1]) == OBLIQUE * 0.5

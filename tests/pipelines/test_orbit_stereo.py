@@ -7,7 +7,7 @@ import pytest
 import torch
 from hand_made_worlds import body, looking_at
 from observed_worlds import vector
-from small_orbits import SETTING, TOLERANCE, key_view, scenes, small_orbit, view_of
+from small_orbits import EDGES, SETTING, TOLERANCE, key_view, scenes, small_orbit, view_of
 
 from turnaround.geometry.holes import fill_view
 from turnaround.geometry.se3 import rigid, rotation_about
@@ -164,7 +164,7 @@ def surrounding(scene, *, side=128):
 def test_half_sphere_equals_the_exact_one():
     scene, size = room(), 64
     eye = Equirectangular180(world_from_cam=scene.camera.world_from_cam, height=size, width=size)
-    cloud = cloud_of(list(contributions(surrounding(scene), TOLERANCE)))
+    cloud = cloud_of(list(contributions(surrounding(scene), TOLERANCE)), EDGES)
     discs = Discs(points=cloud.points, colors=cloud.colors, radius=cloud.radius)
     shown = half_sphere(discs, eye, TOLERANCE)
     exact = color(replace(scene, camera=eye), 0).float()

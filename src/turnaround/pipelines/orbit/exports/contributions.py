@@ -6,11 +6,14 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
+from torch.nn.functional import pad
 
 from turnaround.geometry.projection import unproject
 from turnaround.geometry.visibility import may_show, points_seen_from
-from turnaround.render.elements import is_known
+from turnaround.render.elements import Edges, is_known
 from turnaround.types import KeyView, SceneCache, View
+
+OBLIQUE = 4.0  # times as far apart as of a surface that faces the camera, at most: further out it would hide too much
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +28,7 @@ class Contribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Cloud:
-    """The new points of all contributions, in order. radius: half the side of a point's pixel where it lies, in metres.
-    step: of its key view."""
+    """The new points of all contributions, in order. radius: of `radii`. step: of its key view."""
 
     points: Float[Tensor, "n 3"]
     colors: UInt8[Tensor, "n 3"]
@@ -63,23 +65,35 @@ def _unseen(points: Float[Tensor, "n 3"], views: Sequence[KeyView], tolerance: f
     return torch.zeros(len(points), dtype=torch.bool).index_fill(0, left, True)
 
 
-def cloud_of(parts: Sequence[Contribution]) -> Cloud:
+def cloud_of(parts: Sequence[Contribution], edges: Edges) -> Cloud:
     def joined(values: Sequence[Tensor]) -> Tensor:
         return torch.cat([each[part.new] for each, part in zip(values, parts, strict=True)])
 
     return Cloud(
         points=joined([part.points for part in parts]),
         colors=joined([picture_bytes(part.view.view.image) for part in parts]),
-        radius=joined([radii(part.view.view) for part in parts]),
+        radius=joined([radii(part.view.view, edges) for part in parts]),
         label=joined([part.view.label for part in parts]),
         confidence=joined([part.view.confidence.float() for part in parts]),
         step=joined([torch.full_like(part.view.confidence, part.view.step).float() for part in parts]),
     )
 
 
-def radii(view: View) -> Float[Tensor, "h w"]:
-    """Half the side of each pixel where it lies, in metres."""
-    return (view.depth / (2 * view.camera.intrinsics[0, 0, 0])).float()
+def radii(view: View, edges: Edges) -> Float[Tensor, "h w"]:
+    """Half the side of each pixel where it lies, in metres; of a surface that is seen obliquely half the way to the
+    next pixel on it, at most `OBLIQUE` times as much."""
+    depth = view.depth
+    least = depth / (2 * view.camera.intrinsics[0, 0, 0])
+    points = unproject(depth[None].double(), view.camera)[0].to(depth)
+    across = (points[:, 1:] - points[:, :-1]).norm(dim=-1).where(linked(depth[:, 1:], depth[:, :-1], edges), 0.0)
+    down = (points[1:] - points[:-1]).norm(dim=-1).where(linked(depth[1:], depth[:-1], edges), 0.0)
+    ways = torch.stack([pad(across, (1, 0)), pad(across, (0, 1)), pad(down, (0, 0, 1, 0)), pad(down, (0, 0, 0, 1))])
+    return torch.maximum(least, torch.minimum(ways.amax(0) / 2, OBLIQUE * least)).float()
+
+
+def linked(one: Tensor, other: Tensor, edges: Edges) -> Tensor:
+    """`Edges` in the picture itself, where neighbours stand one pixel apart whatever `stretch` is."""
+    return is_known(one) & is_known(other) & ((one - other).abs() < edges.depth_ratio * torch.maximum(one, other))
 
 
 def picture_bytes(image: Float[Tensor, "c h w"]) -> UInt8[Tensor, "h w 3"]:

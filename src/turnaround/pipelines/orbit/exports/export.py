@@ -52,7 +52,7 @@ class Finished:
 
     @cached_property
     def cloud(self) -> Cloud:
-        return cloud_of(self.contributions)
+        return cloud_of(self.contributions, self.setting.surfaces.edges)
 
 
 class Export(ABC):

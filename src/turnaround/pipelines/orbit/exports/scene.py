@@ -10,9 +10,9 @@ from turnaround.geometry.projection import pixel_grid
 from turnaround.io.glb import write_textured_glb
 from turnaround.io.mesh import TexturedMesh
 from turnaround.io.ply import write_ply
-from turnaround.pipelines.orbit.exports.contributions import Contribution, picture_bytes
+from turnaround.pipelines.orbit.exports.contributions import Contribution, linked, picture_bytes
 from turnaround.pipelines.orbit.exports.export import Export, Finished
-from turnaround.render.elements import Edges, is_known
+from turnaround.render.elements import Edges
 
 
 class ScenePly(Export):
@@ -67,14 +67,9 @@ def _quads(depth: Float[Tensor, "h w"], new: Bool[Tensor, "h w"], edges: Edges) 
     surface, if at least one corner is new. With three corners the texture would mix in the fourth, which may be a hole.
     """
     pixel = torch.arange(depth.numel()).view(depth.shape)
-    across = _linked(depth[:, :-1], depth[:, 1:], edges)
-    down = _linked(depth[:-1], depth[1:], edges)
+    across = linked(depth[:, :-1], depth[:, 1:], edges)
+    down = linked(depth[:-1], depth[1:], edges)
     some = new[:-1, :-1] | new[:-1, 1:] | new[1:, :-1] | new[1:, 1:]
     whole = across[:-1] & across[1:] & down[:, :-1] & down[:, 1:] & some
     corners = (pixel[:-1, :-1], pixel[:-1, 1:], pixel[1:, :-1], pixel[1:, 1:])
     return torch.stack([corner[whole] for corner in corners])
-
-
-def _linked(one: Tensor, other: Tensor, edges: Edges) -> Tensor:
-    """`Edges` in the picture itself, where neighbours stand one pixel apart whatever `stretch` is."""
-    return is_known(one) & is_known(other) & ((one - other).abs() < edges.depth_ratio * torch.maximum(one, other))

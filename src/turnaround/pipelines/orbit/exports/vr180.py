@@ -12,6 +12,7 @@ from turnaround.io.video import VideoWriter
 from turnaround.pipelines.orbit.exports.contributions import picture_bytes, radii
 from turnaround.pipelines.orbit.exports.export import Export, Finished
 from turnaround.pipelines.orbit.exports.stereo import eyes, pivot_distance, require_positive
+from turnaround.render.elements import Edges
 from turnaround.render.points import Discs, splat_discs
 from turnaround.types import Equirectangular180, InputError, OrbitVideo, View
 from turnaround.viz.layout import hcat
@@ -42,17 +43,17 @@ class Vr180(Export):
             for frame in range(len(orbit.video)):
                 pose = orbit.cameras.at(frame).world_from_cam
                 middle = Equirectangular180(world_from_cam=pose, height=self.size, width=self.size)
-                discs = scene.with_others(discs_of(orbit, frame))
+                discs = scene.with_others(discs_of(orbit, frame, setting.surfaces.edges))
                 pair = [half_sphere(discs, eye, setting.surfaces.tolerance) for eye in eyes(middle, baseline)]
                 writer.write(hcat(pair))
         mark_half_spheres(out / "vr180.mp4")
 
 
-def discs_of(orbit: OrbitVideo, frame: int) -> Discs:
+def discs_of(orbit: OrbitVideo, frame: int, edges: Edges) -> Discs:
     """What the frame invented where the cache has a hole, the eyes show too."""
     view = View(image=orbit.video[frame], depth=orbit.depth[frame], camera=orbit.cameras.at(frame))
     points = unproject(view.depth[None].double(), view.camera).float().flatten(0, 2)
-    return Discs(points=points, colors=picture_bytes(view.image).flatten(0, 1), radius=radii(view).flatten())
+    return Discs(points=points, colors=picture_bytes(view.image).flatten(0, 1), radius=radii(view, edges).flatten())
 
 
 def half_sphere(discs: Discs, eye: Equirectangular180, tolerance: float) -> Float[Tensor, "3 h w"]:
