@@ -5,9 +5,9 @@ import torch
 from inpainting import camera
 
 from turnaround.geometry.camera_path import Turntable
-from turnaround.pipelines.orbit.orbiter import camera_digest, coarse
+from turnaround.pipelines.orbit.orbiter import camera_digest
 from turnaround.pipelines.orbit.pipeline import scaled
-from turnaround.pipelines.orbit.stops import Arc, Stops
+from turnaround.pipelines.orbit.stops import Arc, Stops, coarse
 
 STOPS = Stops(share=0.2, least=0.01)
 

@@ -19,6 +19,7 @@ HIGHER_IS_BETTER = (
     "psnr",
     "ssim",
     "hole_psnr",
+    "tsed",
 )  # prefixes of metric names; all others are errors
 
 PerItem = dict[str, list[float]]  # item -> its value in each run

@@ -27,8 +27,8 @@ SPARSE = 16  # pixels between those of the first view whose true depth is given,
 class OrbitBenchmark:
     """Which scenes are filmed, and how that is scored.
 
-    A clip's first frame is the picture, its others are the truth of what its cameras see. angles: degrees between the
-    viewing directions of the first camera and another, at which frames are scored; those count that are the closest to
+    A clip's first frame is the picture, its others are the truth of what its cameras see. angles: degrees about the
+    vertical between the viewing directions of the first camera and another, at which frames are scored; those count that are the closest to
     an angle on either way round, and not farther from it than `within`. An angle that no frame shows has no value.
     metrics: of frames; their values are named `<metric>_<angle>`. video_metrics: of all frames in order.
     perceptual, root: as of `InpaintBenchmark`.
@@ -106,7 +106,7 @@ class OrbitBenchmark:
         """The frame closest to an angle on each way round; one where both are the same."""
         turned = turns(cameras)
         found = set()
-        for side in (turned >= 0, turned <= 0):
+        for side in (turned >= 0, turned < 0):
             distance = (turned.abs() - angle).abs().masked_fill(~side, torch.inf)
             distance[0] = torch.inf
             if float(distance.min()) <= self.within:
@@ -115,11 +115,12 @@ class OrbitBenchmark:
 
 
 def turns(cameras: Pinhole) -> Float[Tensor, "t"]:
-    """Degrees in [-180, 180] between each viewing direction and the first, positive where it lies to its right."""
+    """Degrees in (-180, 180] about the world's vertical from the first viewing direction to each, positive to the
+    right."""
     forward = cameras.world_from_cam[:, :3, 2].double()
-    angle = torch.rad2deg(torch.acos((forward @ forward[0]).clamp(-1, 1)))
-    right = forward @ cameras.world_from_cam[0, :3, 0].double()
-    return torch.where(right < 0, -angle, angle)
+    heading = torch.atan2(forward[:, 0], forward[:, 2])  # y points down
+    turned = (heading - heading[0]).remainder(2 * torch.pi)
+    return torch.rad2deg(torch.where(turned > torch.pi, turned - 2 * torch.pi, turned))
 
 
 def sparse(depth: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:

@@ -63,6 +63,20 @@ class WarpedLpips:
         return average_of([_mean(self.distance(before, frame), seen) for before, frame, seen in pairs])
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoopError:
+    """How much more the last frame of a closed path differs from the first than frames from those before them: the mean
+    absolute difference, over the median of all other steps. 1 is a loop that nobody sees; a video of one picture has
+    no value."""
+
+    name = "loop_error"
+
+    def __call__(self, video: Video, filled: Masks, depth: Maps, cameras: Pinhole) -> Average:
+        changes = (video - video.roll(1, 0)).abs().mean(dim=(1, 2, 3)).double()
+        usual = float(changes[1:].median()) if len(video) > 1 else 0.0
+        return average_of([float(changes[0]) / usual if usual > 0 else None])
+
+
 def _mean(values: Float[Tensor, "h w"] | None, where: Bool[Tensor, "h w"]) -> float | None:
     return None if values is None or not where.any() else float(values[where].double().mean())
 

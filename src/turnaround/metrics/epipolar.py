@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.geometry.matching import matched_points
+from turnaround.geometry.projection import pinhole_rays
 from turnaround.geometry.se3 import invert
 from turnaround.geometry.triangulate import triangulate
 from turnaround.metrics.base import Average, average_of
@@ -61,6 +64,39 @@ class ReprojectionError:
             for each in matched_pairs(video, cameras, self.pairs)
         ]
         return average_of(errors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraRotation:
+    """Degrees between the turn from a frame to the next that their matched points tell (the essential matrix by RANSAC,
+    Nister's five points) and the turn of their cameras; the mean over pairs. pairs, matches: as of
+    `ReprojectionError`."""
+
+    matches: int
+    pairs: int
+    name = "camera_rotation_deg"
+
+    def __call__(
+        self, video: Video, filled: Bool[Tensor, "t h w"], depth: Float[Tensor, "t h w"], cameras: Pinhole
+    ) -> Average:
+        return average_of([self._error(*each) for each in matched_pairs(video, cameras, self.pairs)])
+
+    def _error(self, first: Points, second: Points, camera: Pinhole, other: Pinhole) -> float | None:
+        if len(first) < self.matches:
+            return None
+        here, there = (
+            pinhole_rays(points.double(), each.intrinsics[0].double())[:, :2].numpy()
+            for points, each in ((first, camera), (second, other))
+        )
+        focal = float(camera.intrinsics[0, 0, 0])
+        cv2.setRNGSeed(0)
+        essential, kept = cv2.findEssentialMat(here, there, np.eye(3), cv2.RANSAC, 0.999, 1 / focal)
+        if essential is None or essential.shape != (3, 3):
+            return None
+        turn = torch.from_numpy(cv2.recoverPose(essential, here, there, np.eye(3), mask=kept)[1])
+        true = (invert(other.world_from_cam.double()) @ camera.world_from_cam.double())[0, :3, :3]
+        cosine = ((turn.T @ true).trace() - 1) / 2
+        return float(torch.rad2deg(torch.acos(cosine.clamp(-1, 1))))
 
 
 def matched_pairs(video: Video, cameras: Pinhole, pairs: int) -> Iterator[tuple[Points, Points, Pinhole, Pinhole]]:

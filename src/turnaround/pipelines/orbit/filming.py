@@ -27,7 +27,7 @@ class CacheFilmer:
 
     @property
     def weights(self) -> Sequence[WeightsNotice]:
-        return [*self.orbiter.grower.estimator.weights, *self.inpainter.weights]
+        return replace(self.orbiter, grower=replace(self.orbiter.grower, inpainter=self.inpainter)).weights
 
     def film(self, first: View, cameras: Pinhole, pivot: Float[Tensor, "3"], *, closed: bool, seed: int) -> Video:
         grower = replace(self.orbiter.grower, inpainter=self.inpainter, seed=seed)

@@ -2,20 +2,21 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.geometry.surroundings import Surroundings, surroundings_of
-from turnaround.pipelines.orbit.frames import without_holes
 from turnaround.pipelines.orbit.growth import Grower
 from turnaround.pipelines.orbit.motion import Scenes
 from turnaround.pipelines.orbit.packing import packed_frames, packed_view, unpacked_frames, unpacked_view
-from turnaround.pipelines.orbit.stops import COARSE, Arc, Stops
+from turnaround.pipelines.orbit.splats import Splats
+from turnaround.pipelines.orbit.stops import Arc, Stops
 from turnaround.pipelines.stage import Result, Stages
-from turnaround.types import OrbitVideo, Pinhole, SceneCache
+from turnaround.types import OrbitVideo, Pinhole, SceneCache, WeightsNotice
 
 FIGURE = "figures."
 CHUNK = 12  # frames that are rendered and kept together
@@ -33,10 +34,16 @@ class Grown:
 
 @dataclass(frozen=True, kw_only=True)
 class Orbiter:
-    """Films a scene of which one view is known."""
+    """Films a scene of which one view is known. splats: how frames are made of the cache."""
 
     grower: Grower
     stops: Stops
+    splats: Splats
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        """Of all its parts."""
+        return [*self.grower.estimator.weights, *self.grower.inpainter.weights, *self.splats.weights]
 
     def grown(
         self, stages: Stages, first: Result, cameras: Pinhole, pivot: Float[Tensor, "3"], *, closed: bool
@@ -73,16 +80,15 @@ class Orbiter:
         """Without holes. scenes: the cache as it is in each frame. settings: all that decides these, as text."""
 
         def rendered(places: range) -> Mapping[str, Tensor]:
-            return packed_frames(
-                [without_holes(self.grower.seen(scenes(grown.cache, frame), cameras.at(frame))) for frame in places]
-            )
+            frames = ((scenes(grown.cache, frame), cameras.at(frame)) for frame in places)
+            return packed_frames([self.splats.filmed(*each, self.grower.surfaces) for each in frames])
 
         chunks = [
             stages.run(
                 f"frames_{places.start:05d}",
                 lambda places=places: rendered(places),
                 inputs=[grown.last],
-                settings=(CHUNK, camera_digest(cameras), settings),
+                settings=(CHUNK, camera_digest(cameras), settings, self.splats.settings),
             ).tensors
             for places in chunked(len(cameras))
         ]
@@ -99,10 +105,7 @@ class Orbiter:
     def _next(self, cache: SceneCache, cameras: Pinhole, arc: Arc, around: Surroundings) -> Mapping[str, Tensor]:
         """The next key view, or only that there is none."""
 
-        def unknown(camera: Pinhole) -> float:
-            return float(self.grower.seen(cache, coarse(camera)).hole.float().mean())
-
-        frame = self.stops.next(arc, cameras, unknown)
+        frame = self.stops.next(arc, cameras, partial(self.grower.unknown, cache))
         if frame is None:
             return {"done": torch.tensor(True)}
         view, figures = self.grower.key_view(cache, cameras.at(frame), len(cache.ordered), around)
@@ -127,10 +130,3 @@ def camera_digest(cameras: Pinhole) -> str:
     """Not a path's settings: the file of an imported one may change."""
     tensors = (cameras.world_from_cam, cameras.intrinsics)
     return hashlib.sha256(b"".join(each.contiguous().numpy().tobytes() for each in tensors)).hexdigest()
-
-
-def coarse(camera: Pinhole) -> Pinhole:
-    """`COARSE` times smaller."""
-    k = camera.intrinsics.clone()
-    k[:, :2] /= COARSE
-    return replace(camera, intrinsics=k, height=camera.height // COARSE, width=camera.width // COARSE)

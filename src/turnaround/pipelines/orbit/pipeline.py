@@ -92,7 +92,7 @@ class OrbitPipeline:
 
     @property
     def weights(self) -> Sequence[WeightsNotice]:
-        return [*self.grower.estimator.weights, *self.grower.inpainter.weights, *self.motion.weights]
+        return [*self.orbiter.weights, *self.motion.weights]
 
     def run(self, out: Path) -> dict[str, float]:
         """Returns frames, key_views, and the shares observed, propagated and generated of all pixels."""

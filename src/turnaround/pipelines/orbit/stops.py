@@ -1,7 +1,7 @@
 """Where along a path the next key view stands: as far ahead as what is known allows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from turnaround.types import Pinhole
 
@@ -62,3 +62,10 @@ class Stops:
             else:
                 high = middle - 1
         return end + sign * low
+
+
+def coarse(camera: Pinhole) -> Pinhole:
+    """`COARSE` times smaller."""
+    k = camera.intrinsics.clone()
+    k[:, :2] /= COARSE
+    return replace(camera, intrinsics=k, height=camera.height // COARSE, width=camera.width // COARSE)

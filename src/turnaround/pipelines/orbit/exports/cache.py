@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from turnaround.pipelines.orbit.exports.export import Export, Setting
+from turnaround.pipelines.orbit.exports.export import Export, Finished
 from turnaround.pipelines.orbit.stored import NAME, StoredScene, write_scene
-from turnaround.types import OrbitVideo, SceneCache
 
 
 class SceneFile(Export):
@@ -12,5 +11,6 @@ class SceneFile(Export):
 
     names = (NAME,)
 
-    def write(self, out: Path, orbit: OrbitVideo, cache: SceneCache, setting: Setting) -> None:
-        write_scene(out / NAME, StoredScene(cache=cache, path=orbit.cameras, setting=setting))
+    def write(self, out: Path, finished: Finished) -> None:
+        scene = StoredScene(cache=finished.cache, path=finished.orbit.cameras, setting=finished.setting)
+        write_scene(out / NAME, scene)
