@@ -28,8 +28,9 @@ class OrbitBenchmark:
     """Which scenes are filmed, and how that is scored.
 
     A clip's first frame is the picture, its others are the truth of what its cameras see. angles: degrees about the
-    vertical between the viewing directions of the first camera and another, at which frames are scored; those count that are the closest to
-    an angle on either way round, and not farther from it than `within`. An angle that no frame shows has no value.
+    vertical between the viewing directions of the first camera and another, at which frames are scored; those count
+    that are the closest to an angle on either way round, and not farther from it than `within`. An angle that no frame
+    shows has no value.
     metrics: of frames; their values are named `<metric>_<angle>`. video_metrics: of all frames in order.
     perceptual, root: as of `InpaintBenchmark`.
     """
