@@ -25,6 +25,7 @@ from turnaround.pipelines.orbit.motion import Motion
 from turnaround.pipelines.orbit.orbiter import Orbiter
 from turnaround.pipelines.orbit.packing import packed_view, unpacked_view
 from turnaround.pipelines.orbit.relief import estimated
+from turnaround.pipelines.orbit.staging import Staging, resized
 from turnaround.pipelines.stage import Stages
 from turnaround.pipelines.work import content_hash
 from turnaround.types import (
@@ -63,8 +64,8 @@ class OrbitPipeline:
     Every stage is kept in `out/stages` under the hash of what decides it, so a run that was killed goes on where it
     stopped and ends with the same bytes, and a changed setting makes anew only what follows from it.
 
-    size: pixels of the shorter side. path: from the picture's own camera. motion: of what the picture shows. exports:
-    what is written besides `report.html`. card: of the report. fps: of the videos.
+    size: pixels of the shorter side. path: from the picture's own camera. staging: what of the picture is shown.
+    motion: of what it shows. exports: what is written besides `report.html`. card: of the report. fps: of the videos.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class OrbitPipeline:
         orbiter: Orbiter,
         path: CameraPath,
         motion: Motion,
+        staging: Staging,
         camera: Camera,
         exports: Exports,
         card: Card,
@@ -83,7 +85,7 @@ class OrbitPipeline:
         if not 64 <= size <= 2048:
             raise InputError("size", expected="64 to 2048 pixels", found=str(size), fix="give another size=PIXELS")
         self.input, self.size, self.orbiter = input, size, orbiter
-        self.path, self.motion, self.camera = path, motion, camera
+        self.path, self.motion, self.staging, self.camera = path, motion, staging, camera
         self.exports, self.card, self.fps = exports, card, fps
 
     @property
@@ -105,7 +107,7 @@ class OrbitPipeline:
         first = stages.run("depth", lambda: self._first(path), inputs=[], settings=(content_hash(path), self._settings))
         view = unpacked_view(first.tensors)
         scenes = self.motion.scenes(view)  # refuses its files before anything slow begins
-        distance = self._distance(view)
+        distance = float(first.tensors["distance"])
         pivot = point_ahead(view.view.camera, distance)
         cameras, warnings = self._cameras(view, distance)
         grown = self.orbiter.grown(stages, first, cameras, pivot, closed=self.path.closed)
@@ -145,7 +147,7 @@ class OrbitPipeline:
     @cached_property
     def _settings(self) -> str:
         """All that decides key views but for what they follow from."""
-        return repr((self.size, self.camera, self.grower.settings))
+        return repr((self.size, self.camera, self.staging.settings, self.grower.settings))
 
     def _first(self, path: Path) -> Mapping[str, Tensor]:
         """The picture with its depth."""
@@ -160,19 +162,14 @@ class OrbitPipeline:
         relief = self.grower.relief
         inverse = relief.shaped(relief.inverse_depth(raw, self.grower.estimator.kind), image, camera)
         camera = levelled(1 / inverse, camera)
-        return packed_view(
-            KeyView(
-                view=View(image=image, depth=(1 / inverse).float(), camera=camera),
-                label=torch.zeros(height, width, dtype=torch.uint8),
-                confidence=torch.ones(height, width),
-                step=0,
-            )
+        staged = self.staging.staged(resized(picture, image), (1 / inverse).float())
+        view = KeyView(
+            view=View(image=staged.image, depth=staged.depth, camera=camera),
+            label=torch.zeros(height, width, dtype=torch.uint8),
+            confidence=torch.ones(height, width),
+            step=0,
         )
-
-    def _distance(self, first: KeyView) -> float:
-        """Of what the path turns about: the median depth of the middle of the picture."""
-        height, width = first.view.depth.shape
-        return float(first.view.depth[height // 4 : -(height // 4), width // 4 : -(width // 4)].median())
+        return {**packed_view(view), "distance": torch.tensor(staged.distance, dtype=torch.float64)}
 
     def _cameras(self, first: KeyView, distance: float) -> tuple[Pinhole, Sequence[str]]:
         """Of the path, with what a person should know of it: an open one ends before a surface; a closed one, which

@@ -11,7 +11,9 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import binary_fill_holes
 from torch import Tensor
 
+from turnaround.io.existing import existing_file
 from turnaround.io.picture import Picture, read_picture
+from turnaround.pipelines.work import content_hash
 from turnaround.types import InputError
 
 OPAQUE = 0.5  # opacity, or brightness of a mask file, from which a pixel counts
@@ -24,6 +26,11 @@ WAY_OUT = "give a mask file"
 
 class Subject(ABC):
     """How the subject is found."""
+
+    @property
+    def settings(self) -> str:
+        """All that decides what is found in a picture, as text."""
+        return type(self).__name__
 
     @abstractmethod
     def mask(self, picture: Picture, depth: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
@@ -45,6 +52,10 @@ class FromFile(Subject):
 
     def __init__(self, path: str):
         self.path = Path(path)
+
+    @property
+    def settings(self) -> str:
+        return content_hash(existing_file(self.path, expected="a picture"))
 
     def mask(self, picture: Picture, depth: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
         size = tuple(picture.image.shape[1:])
@@ -107,6 +118,15 @@ def pivot(depth: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"]) -> float:
 class Background(ABC):
     """What becomes of the pixels that are not the subject."""
 
+    @property
+    def settings(self) -> str:
+        """All that decides it, as text."""
+        return type(self).__name__
+
+    def depth(self, depth: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+        """Metres, with the background where it stands now: as far as the farthest of all."""
+        return torch.where(mask, depth, depth.amax())
+
     @abstractmethod
     def apply(
         self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]
@@ -122,6 +142,9 @@ class Keep(Background):
     ) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "h w"]]:
         return image, torch.ones_like(image[0])
 
+    def depth(self, depth: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+        return depth
+
 
 class Plain(Background):
     """One colour. color: red, green and blue in [0, 1]."""
@@ -132,6 +155,10 @@ class Plain(Background):
                 "color", expected="three numbers in [0, 1]", found=str(list(color)), fix="[1, 1, 1] is white"
             )
         self.color = tuple(float(each) for each in color)
+
+    @property
+    def settings(self) -> str:
+        return repr(self.color)
 
     def apply(
         self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]
