@@ -16,7 +16,7 @@ from turnaround.scenes.observe import color, surface
 from turnaround.types import DepthKind, KeyView, OrbitVideo, Provenance, SceneCache, View
 
 EDGES, TOLERANCE = Edges(depth_ratio=0.1, stretch=3.0), 0.02
-SURFACES = Surfaces(edges=EDGES, tolerance=TOLERANCE, company=0, window=0, density=0.0)
+SURFACES = Surfaces(edges=EDGES, tolerance=TOLERANCE, company=0, window=0.0, density=0.0)
 PIVOT = torch.tensor([0.0, 0.0, 4.0], dtype=torch.float64)
 SETTING = Setting(fps=12.0, closed=False, kind=DepthKind.METRIC, pivot=PIVOT, surfaces=SURFACES)
 COLORS = ((0.9, 0.5, 0.1), (0.1, 0.3, 0.8)), ((0.2, 0.7, 0.3), (0.8, 0.8, 0.2))

@@ -16,6 +16,7 @@ from turnaround.datasets.latents import NeedsLatents
 from turnaround.datasets.view_items import ViewItems
 from turnaround.evaluation.benchmark import Benchmark
 from turnaround.evaluation.inpainting import InpaintBenchmark
+from turnaround.evaluation.orbits import OrbitBenchmark
 from turnaround.run.build import build, build_value
 from turnaround.run.checkpoint import SHIPPED, load_network, save_weights
 from turnaround.run.eval import Contest
@@ -153,6 +154,7 @@ def test_each_delta_says_what_it_shows(name, line):
 
 ELSEWHERE = {"checkpoint", "depthcrafter", "svd_xt", "svd_xt_untrained"}  # weights from files, or too large
 ELSEWHERE |= {"sd_inpaint", "sdxl_inpaint", "svd_inpaint", "stereocrafter"}
+OF_OTHER_TASKS = [name for name in options("net") if name.startswith(APART)]
 
 
 @pytest.mark.parametrize("name", [name for name in options("net") if name not in (*ELSEWHERE, *OF_OTHER_TASKS)])
@@ -249,6 +251,7 @@ def test_each_inference_serves_evaluation(name, cache):
 
 
 OF_INPAINTING = ("inpaint_procedural", "stereo_pairs", "view_synthesis")
+OF_ORBITS = ("orbit_procedural", "orbit_scenes")
 
 
 @pytest.mark.parametrize("name", options("benchmark"))
@@ -261,7 +264,8 @@ def test_each_benchmark_builds_once_its_data_have_a_place(name, cache):
     benchmark = build_value(OmegaConf.to_container(config, resolve=True)["benchmark"], "benchmark")
     source = benchmark.source
     assert isinstance(benchmark, Contest)
-    assert isinstance(benchmark, InpaintBenchmark if name in OF_INPAINTING else Benchmark)
+    kinds = (InpaintBenchmark, OF_INPAINTING), (OrbitBenchmark, OF_ORBITS)
+    assert isinstance(benchmark, next((kind for kind, names in kinds if name in names), Benchmark))
     assert isinstance(source, InpaintSource if name in OF_INPAINTING else ClipSource)
     assert benchmark.name == name
     if benchmark.root is not None:

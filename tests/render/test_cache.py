@@ -9,7 +9,7 @@ from turnaround.render.elements import Edges
 from turnaround.types import KeyView, Provenance, SceneCache, View
 
 HEIGHT, WIDTH = 16, 24
-SURFACES = Surfaces(edges=Edges(depth_ratio=0.1, stretch=3.0), tolerance=0.05, company=0, window=0, density=0.0)
+SURFACES = Surfaces(edges=Edges(depth_ratio=0.1, stretch=3.0), tolerance=0.05, company=0, window=0.0, density=0.0)
 
 
 def moved(x, z=0.0):

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from typing import no_type_check
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
+from numba import njit
 from torch import Tensor
-from torch.nn.functional import pad
 
 from turnaround.render.elements import Edges, is_known, pixel_map, positions
 from turnaround.render.engine import forward_splat
@@ -23,12 +23,13 @@ class Surfaces:
     """edges: which neighbouring pixels of a view show one surface. tolerance: two depths at one place are one surface
     where they differ by at most this share. A warped pixel is left out, for it is what is left of a surface that was
     seen too obliquely, where fewer than `company` of its eight neighbours are at its depth, or its view shows less than
-    the share `density` of the square of pixels that reaches `window` pixels around it."""
+    the share `density` of the square around it that reaches as far as the share `window` of the picture's shorter side.
+    """
 
     edges: Edges
     tolerance: float
     company: int
-    window: int
+    window: float
     density: float
 
 
@@ -42,8 +43,8 @@ def render(cache: SceneCache, camera: Pinhole, surfaces: Surfaces) -> Rendering:
     own = _own(cache.views, views, camera)
     warped = [forward_splat(view.view, camera, edges=surfaces.edges) for view in views]
     depth = torch.stack([torch.where(each.hole, torch.inf, each.depth) for each in warped])
-    lonely = _neighbours(depth, surfaces.tolerance) < surfaces.company
-    lonely |= _density(depth < torch.inf, surfaces.window) < surfaces.density
+    lonely = torch.from_numpy(_lonely(depth.numpy(), np.float32(surfaces.tolerance), surfaces.company))
+    lonely |= _density(depth < torch.inf, round(surfaces.window * min(depth.shape[1:]))) < surfaces.density
     if own is not None:
         lonely[own] = False
     depth = depth.masked_fill(lonely, torch.inf)
@@ -55,16 +56,28 @@ def render(cache: SceneCache, camera: Pinhole, surfaces: Surfaces) -> Rendering:
     return _picked(views, warped, chosen, ~shown.any(dim=0), camera)
 
 
-def _neighbours(depth: Float[Tensor, "n h w"], tolerance: float) -> Int[Tensor, "n h w"]:
-    """Of the eight around each pixel those at its depth; what lies over the edge of the picture counts."""
-    height, width = depth.shape[-2:]
-    wide = pad(depth[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
-    count = torch.zeros_like(depth, dtype=torch.int64)
-    for row, column in product(range(3), range(3)):
-        if (row, column) != (1, 1):
-            beside = wide[:, row : row + height, column : column + width]
-            count += (beside - depth).abs() <= tolerance * depth  # infinite depths have none
-    return count
+@njit(cache=True)
+@no_type_check
+def _lonely(depth, tolerance, company):
+    """[n h w]: where a pixel has fewer than `company` of the eight around it at its depth; what lies over the edge of
+    the picture counts, infinite depths have none."""
+    count, height, width = depth.shape
+    found = np.ones(depth.shape, np.bool_)
+    for view in range(count):
+        for row in range(height):
+            for column in range(width):
+                here, alike = depth[view, row, column], 0
+                if not here < np.inf:
+                    found[view, row, column] = company > 0
+                    continue
+                for down in range(-1, 2):
+                    for right in range(-1, 2):
+                        beside = depth[
+                            view, min(max(row + down, 0), height - 1), min(max(column + right, 0), width - 1)
+                        ]
+                        alike += abs(beside - here) <= tolerance * here
+                found[view, row, column] = alike - 1 < company  # itself was counted
+    return found
 
 
 def _density(shown: Bool[Tensor, "n h w"], reach: int) -> Float[Tensor, "n h w"]:
@@ -80,7 +93,7 @@ def is_in_sight(view: KeyView, camera: Pinhole) -> bool:
     if not known.any():
         return bool(is_known(view.view.depth).any())
     matrix = pixel_map(view.view.camera, camera)
-    u, v, z = (each[::STRIDE, ::STRIDE] for each in positions(view.view.depth.double(), matrix))
+    u, v, z = positions(view.view.depth[::STRIDE, ::STRIDE].double(), matrix, stride=STRIDE)
     inside = (u > -camera.width) & (u < 2 * camera.width) & (v > -camera.height) & (v < 2 * camera.height)
     return bool((known & inside & (z > 0)).any())
 
@@ -108,22 +121,23 @@ def _only(number: int, shown: Tensor) -> Tensor:
 def _picked(
     views: Sequence[KeyView], warped: Sequence[Warped], chosen: Tensor, hole: Tensor, camera: Pinhole
 ) -> Rendering:
-    def pick(values: Sequence[Tensor]) -> Tensor:
-        stacked = torch.stack(list(values))
-        index = chosen.expand_as(stacked[0]) if stacked[0].ndim == 2 else chosen[None].expand_as(stacked[0])
-        return stacked.gather(0, index[None])[0]
-
-    def of_source(values: Sequence[Tensor]) -> Tensor:
-        """What the key views hold at the pixel that each pixel came from."""
-        return pick([value.flatten()[each.source.clamp(min=0)] for value, each in zip(values, warped, strict=True)])
-
-    steps = torch.tensor([view.step for view in views])
-    return Rendering(
-        image=pick([each.image for each in warped]).masked_fill(hole, 0.0),
-        depth=pick([each.depth for each in warped]).masked_fill(hole, torch.nan),
+    shown = Rendering(
+        image=torch.zeros(3, *hole.shape),
+        depth=torch.full(hole.shape, torch.nan),
         hole=hole,
-        label=of_source([view.label for view in views]).masked_fill(hole, int(Provenance.GENERATED)),
-        confidence=of_source([view.confidence for view in views]).masked_fill(hole, 0.0),
-        step=steps[chosen].masked_fill(hole, -1),
+        label=torch.full(hole.shape, int(Provenance.GENERATED), dtype=torch.uint8),
+        confidence=torch.zeros(hole.shape),
+        step=torch.full(hole.shape, -1),
         camera=camera,
     )
+    flat = chosen.masked_fill(hole, len(views)).flatten()
+    order = flat.argsort(stable=True)
+    parts = order.split(torch.bincount(flat, minlength=len(views) + 1).tolist())
+    for view, each, here in zip(views, warped, parts[:-1], strict=True):
+        source = each.source.flatten()[here]
+        shown.image.view(3, -1)[:, here] = each.image.flatten(1)[:, here]
+        shown.depth.view(-1)[here] = each.depth.flatten()[here]
+        shown.label.view(-1)[here] = view.label.flatten()[source]
+        shown.confidence.view(-1)[here] = view.confidence.flatten()[source]
+        shown.step.view(-1)[here] = view.step
+    return shown

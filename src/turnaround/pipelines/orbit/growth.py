@@ -1,7 +1,7 @@
 """How a scene cache grows: views along the path, each inpainted where the cache knows nothing, and merged into it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,7 +13,7 @@ from turnaround.geometry.merging import Fitted, distance_into, fit_to_known, joi
 from turnaround.geometry.surroundings import Surroundings
 from turnaround.pipelines.orbit.layering import Layering, hidden_parts
 from turnaround.pipelines.orbit.relief import Relief, disparity_of, estimated
-from turnaround.pipelines.orbit.stops import COARSE, coarse
+from turnaround.pipelines.orbit.stops import coarse
 from turnaround.render.cache import Surfaces, render
 from turnaround.types import (
     Inpainter,
@@ -67,8 +67,7 @@ class Grower:
 
     def unknown(self, cache: SceneCache, camera: Pinhole) -> float:
         """The share of a camera's picture of which the cache knows nothing, by a picture `COARSE` times smaller."""
-        surfaces = replace(self.surfaces, window=self.surfaces.window // COARSE)
-        return float(render(cache, coarse(camera), surfaces).hole.float().mean())
+        return float(self.seen(cache, coarse(camera)).hole.float().mean())
 
     def behind(self, first: KeyView, around: Surroundings) -> Sequence[KeyView]:
         """What the objects of a view hide from its own camera, so that it is there when another looks past them."""

@@ -214,22 +214,22 @@ class _Stated:
     def setting(self) -> Setting:
         surfaces, pivot = self.stored.get("surfaces"), self.stored.get("pivot")
         surfaces = surfaces if isinstance(surfaces, dict) else {}
-        edges, counts = surfaces.get("edges"), [surfaces.get(name) for name in ("company", "window")]
+        edges, company = surfaces.get("edges"), surfaces.get("company")
         edges = edges if isinstance(edges, dict) else {}
         closed, kind = self.stored.get("closed"), self.stored.get("kind")
-        plain = all(type(count) is int for count in counts) and isinstance(pivot, list) and len(pivot) == 3
+        plain = type(company) is int and isinstance(pivot, list) and len(pivot) == 3
         if not plain or not isinstance(closed, bool) or kind not in list(DepthKind):
             raise _damaged(self.path, "a kind of depth, a pivot and surfaces", "others")
         return Setting(
             fps=self._number(self.stored, "fps", least=1e-3),
             closed=closed,
             kind=DepthKind(kind),
-            pivot=torch.tensor([self._number({"pivot": each}, "pivot") for each in pivot or ()], dtype=torch.float64),
+            pivot=torch.tensor([self._number({"pivot": each}, "pivot") for each in pivot], dtype=torch.float64),
             surfaces=Surfaces(
                 edges=Edges(**{name: self._number(edges, name, least=0.0) for name in ("depth_ratio", "stretch")}),
                 tolerance=self._number(surfaces, "tolerance", least=0.0),
-                company=surfaces["company"],
-                window=surfaces["window"],
+                company=company,
+                window=self._number(surfaces, "window", least=0.0),
                 density=self._number(surfaces, "density", least=0.0),
             ),
         )
