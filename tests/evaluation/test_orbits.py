@@ -59,7 +59,7 @@ def test_a_turntable_turns_by_equal_steps():
 
 @pytest.mark.parametrize("over", [-0.5, 0.0, 0.7])
 def test_pitched_cameras_turn_about_the_vertical(over):
-    """A rig that turns to the right about the world's vertical; a lens that looks up or down does not change how far."""
+    """A rig that turns about the vertical: a lens that looks up or down does not change how far."""
     start = turned(torch.eye(4).double(), vector(0, 0, 4), vector(0), vector(over))[0]
     angles = torch.deg2rad(vector(0, 45, 90, -45))
     cameras = standing(turned(start, vector(0, 0, 4), angles, torch.zeros_like(angles)))
