@@ -137,6 +137,7 @@ def test_a_view_behind_the_camera_changes_nothing():
     back = key(3.0, 0.9, 0, at=behind_the_camera())
     assert is_in_sight(first, moved(0.5))
     assert not is_in_sight(back, moved(0.5))
+    assert not is_in_sight(key(0.5, 0.9, 0, at=behind_the_camera()), camera(HEIGHT, WIDTH))  # however near
     with_it, without = (render(SceneCache(views=views), moved(0.5), SURFACES) for views in ((back, first), (first,)))
     assert with_it.hole.any()
     assert (with_it.step[~with_it.hole] == 1).all()
