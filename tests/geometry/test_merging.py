@@ -2,7 +2,13 @@ import pytest
 import torch
 from inpainting import camera
 
-from turnaround.geometry.merging import fit_to_known, in_free_space, out_of_free_space
+from turnaround.geometry.merging import (
+    distance_into,
+    fit_to_known,
+    in_free_space,
+    join_surroundings,
+    out_of_free_space,
+)
 from turnaround.types import View
 
 HEIGHT, WIDTH = 24, 32
@@ -87,3 +93,57 @@ def test_a_surface_moves_as_a_whole():
     # factor 2 in columns 13 to 19, of which the mean over 7 columns has 6
     assert moved[10, 15].item() == pytest.approx(4 * 13 / 7)
     assert moved[0, 0] == 4.0
+
+
+def test_distances_into_a_hole_by_hand():
+    hole = torch.zeros(9, 9, dtype=torch.bool)
+    hole[2:7, 2:7] = True
+    found = distance_into(hole)
+    assert (found[~hole] == 0).all()
+    assert found[4, 2:7].tolist() == [1, 2, 3, 2, 1]
+    assert found[2:7, 4].tolist() == [1, 2, 3, 2, 1]
+    only = torch.ones(9, 9, dtype=torch.bool)
+    only[0, 0] = False
+    # OpenCV's 5 x 5 steps are 1, 1.4 and 2.1969: the far corner is eight of the second kind away
+    assert distance_into(only)[8, 8].item() == pytest.approx(8 * 1.4)
+
+
+def left_known(columns=8):
+    mask = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+    mask[:, :columns] = True
+    return mask
+
+
+def test_what_is_known_goes_on_and_gives_way_to_what_lies_around():
+    mask, around = left_known(), torch.full((HEIGHT, WIDTH), 0.5)
+    found = join_surroundings(torch.where(mask, 0.1, 0.0), mask, around, 4.0)
+    halves = 0.5 ** (torch.arange(1, WIDTH - 7) / 4)  # half of it after four pixels
+    # means of one value in float32
+    torch.testing.assert_close(found[:, 8:], (0.5 - 0.4 * halves).expand(HEIGHT, -1), atol=1e-5, rtol=0)
+    assert found[3, 11].item() == pytest.approx(0.3, abs=1e-5)
+    assert (found[mask] == torch.tensor(0.1)).all()
+
+
+def test_what_goes_on_is_no_nearer_than_what_lies_around():
+    mask = left_known()
+    around = torch.linspace(0.1, 0.2, WIDTH).expand(HEIGHT, WIDTH)
+    found = join_surroundings(torch.where(mask, 0.5, 0.0), mask, around, 1e9)
+    assert (found[mask] == 0.5).all()
+    torch.testing.assert_close(found[~mask], torch.full_like(found[~mask], 0.2))
+
+
+def test_the_farther_of_both_sides_goes_on():
+    mask = left_known()
+    mask[:, 16:] = True
+    known = torch.where(torch.arange(WIDTH) < 12, 0.1, 0.4).expand(HEIGHT, WIDTH)
+    found = join_surroundings(known.where(mask, 0.0), mask, torch.full((HEIGHT, WIDTH), 0.4), 1e9)
+    assert torch.equal(found[mask], known[mask])
+    # four times as near counts 256 times less: up to the middle, where the mean of both sides is 0.25, it is 0.13
+    assert (found[:, 8:12] < 0.15).all()
+    assert (found[:, 8:12] >= 0.1 - 1e-6).all()
+
+
+def test_where_nothing_is_known_all_is_what_lies_around():
+    around = ramp()
+    mask = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+    assert torch.equal(join_surroundings(torch.zeros(HEIGHT, WIDTH), mask, around, 4.0), around)

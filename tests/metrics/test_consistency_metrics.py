@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from turnaround.metrics.consistency import HoleWarpedError, WarpedError, WarpedLpips
+from turnaround.metrics.consistency import HoleWarpedError, LoopError, WarpedError, WarpedLpips
 from turnaround.metrics.perceptual import PerceptualDistance
 from turnaround.types import Pinhole
 
@@ -72,3 +72,33 @@ def test_lpips_needs_its_weights(tmp_path):
     distance = PerceptualDistance(net="squeeze", weights=str(tmp_path / "none.pth"))
     found = WarpedLpips(tolerance=0.01, distance=distance)(video, NOWHERE, depth, passing())
     assert math.isnan(found.value)
+
+
+def loop_error(*greys):
+    video = torch.tensor(greys)[:, None, None, None].expand(-1, 3, HEIGHT, WIDTH)
+    depth = torch.full((len(greys), HEIGHT, WIDTH), 4.0)
+    return LoopError()(video, torch.zeros_like(depth, dtype=torch.bool), depth, passing(len(greys)))
+
+
+def test_a_loop_by_hand():
+    assert loop_error(0.0, 0.25, 0.5, 0.25).value == 1
+    assert loop_error(0.0, 0.25, 0.5, 0.75).value == 3
+    assert loop_error(0.0, 0.25, 0.5, 0.0).value == 0
+    # steps of 0.25, 0.25 and 0.5: the median is not moved by the largest
+    assert loop_error(0.0, 0.25, 0.5, 1.0).value == 4
+    assert loop_error(0.0, 0.25, 0.5, 1.0).count == 1
+
+
+def test_a_loop_of_one_picture_has_no_value():
+    assert loop_error(0.5).count == 0
+    assert loop_error(0.5, 0.5, 0.5).count == 0
+    assert math.isnan(loop_error(0.5, 0.5, 0.5).value)
+
+
+def test_a_loop_takes_the_mean_over_all_pixels():
+    video = torch.zeros(3, 3, HEIGHT, WIDTH)
+    video[1, 0, 0, 0] = 0.5
+    video[2, :, 0, 0] = 0.5
+    found = LoopError()(video, NOWHERE, torch.full((3, HEIGHT, WIDTH), 4.0), passing())
+    # 1 value changes, then 2, then 3 from the last to the first; the lower of the two steps is their median
+    assert found.value == pytest.approx(3)

@@ -8,7 +8,15 @@ import torch
 from hand_made_worlds import body, looking_at, wall
 
 from turnaround.geometry import paths
-from turnaround.metrics.epipolar import ReprojectionError, Tsed, epipolar_distance, fundamental_matrix, matched_pairs
+from turnaround.geometry.se3 import rotation_about
+from turnaround.metrics.epipolar import (
+    CameraRotation,
+    ReprojectionError,
+    Tsed,
+    epipolar_distance,
+    fundamental_matrix,
+    matched_pairs,
+)
 from turnaround.metrics.known import KnownPixelError
 from turnaround.metrics.registration import RegistrationShare
 from turnaround.render.shapes import Shape
@@ -17,6 +25,7 @@ from turnaround.scenes.observe import film, surface
 
 FRAMES, HEIGHT, WIDTH = 5, 96, 128
 TSED = Tsed(distance=2.0, matches=10, pairs=30)
+ROTATION = CameraRotation(matches=10, pairs=30)
 REPROJECTION = ReprojectionError(matches=10, pairs=30)
 COLORS = ((0.95, 0.9, 0.1), (0.0, 0.1, 0.2)), ((0.1, 0.1, 0.1), (0.9, 0.9, 0.8))
 
@@ -64,6 +73,38 @@ def test_a_filmed_world_agrees_with_its_cameras_and_with_no_others(filmed):
     # SIFT finds points of these pictures to some tenths of a pixel
     assert REPROJECTION(*filmed).value < 0.5
     assert REPROJECTION(video, filled, depth, rising(cameras)).value > 2
+
+
+def swung(cameras, degrees):
+    """The same places, each turned to the right by so much more than the one before."""
+    angles = torch.deg2rad(degrees * torch.arange(len(cameras), dtype=torch.float64))
+    poses = cameras.world_from_cam.clone()
+    down = torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64).expand(len(cameras), 3)
+    poses[:, :3, :3] = poses[:, :3, :3] @ rotation_about(down, angles)
+    return replace(cameras, world_from_cam=poses)
+
+
+def test_points_tell_how_far_the_cameras_turned():
+    scene = world(192, 256, 3, 12.0)
+    still = torch.zeros(3, 192, 256)
+    video, unused = film(scene).float(), (still.bool(), still)
+    found = ROTATION(video, *unused, scene.camera)
+    assert found.count == 2
+    # a pixel is 0.22 degrees wide here, and SIFT finds points to some tenths of one
+    assert found.value < 1
+    assert ROTATION(video, *unused, scene.camera).value == found.value
+    for degrees in (-4.0, 4.0):
+        wrong = ROTATION(video, *unused, swung(scene.camera, degrees)).value
+        # angles between rotations obey the triangle inequality
+        assert abs(wrong - 4) <= found.value + 1e-6
+
+
+def test_few_points_tell_no_turn(filmed):
+    _, filled, depth, cameras = filmed
+    plain = torch.full((FRAMES, 3, HEIGHT, WIDTH), 0.5)
+    assert ROTATION(plain, filled, depth, cameras).count == 0
+    assert CameraRotation(matches=10**6, pairs=30)(*filmed).count == 0
+    assert CameraRotation(matches=10, pairs=2)(*filmed).count == 2
 
 
 def test_pictures_without_points_agree_with_nothing(filmed):

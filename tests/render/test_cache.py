@@ -1,10 +1,11 @@
 from dataclasses import replace
 
+import pytest
 import torch
 from inpainting import camera
 
 from turnaround.geometry.se3 import rigid
-from turnaround.render.cache import Surfaces, render
+from turnaround.render.cache import Surfaces, is_in_sight, render
 from turnaround.render.elements import Edges
 from turnaround.types import KeyView, Provenance, SceneCache, View
 
@@ -86,3 +87,77 @@ def test_lonely_pixels_are_left_out():
     seen = render(cache, away, replace(SURFACES, company=3))
     assert seen.hole[4, 4]
     assert not seen.hole[8:12, 8:11].any()  # a corner of the square has three
+
+
+def test_what_is_sparse_is_left_out_and_what_is_dense_stays():
+    depth = torch.full((HEIGHT, WIDTH), torch.nan)
+    depth[5:10:2, 5:10:2] = 2.0  # nine pixels: of the 25 around each four, six or all nine
+    depth[4:12, 14:22] = 2.0  # of those around its corners nine are known, around those beside the corners twelve
+    cache = SceneCache(views=(key(depth, 0.5, 0),))
+    filtered = replace(SURFACES, window=2)
+    known = depth > 0
+    assert torch.equal(~render(cache, moved(1e-3), replace(filtered, density=0.15)).hole, known)
+    dense = known.clone()
+    dense[:, :12] = False
+    dense[4:12:7, 14:22:7] = False
+    seen = render(cache, moved(1e-3), replace(filtered, density=0.4))
+    assert torch.equal(~seen.hole, dense)
+    assert (seen.image[:, seen.hole] == 0).all()
+    # the view's own camera sees all of it
+    assert torch.equal(~render(cache, camera(HEIGHT, WIDTH), replace(filtered, density=0.4)).hole, known)
+
+
+def test_over_the_edge_of_the_picture_a_surface_goes_on():
+    cache = SceneCache(views=(key(2.0, 0.5, 0),))
+    assert not render(cache, moved(1e-3), replace(SURFACES, window=5, density=1.0)).hole.any()
+
+
+def test_each_view_is_dense_or_sparse_by_itself():
+    """Two halves of a chessboard make a whole picture, and yet are both sparse."""
+    odd = (torch.arange(HEIGHT)[:, None] + torch.arange(WIDTH)) % 2 == 1
+    parts = [key(torch.where(which, 2.0, torch.nan), 0.5, step) for step, which in enumerate((odd, ~odd))]
+    cache = SceneCache(views=tuple(parts))
+    assert not render(cache, moved(1e-3), replace(SURFACES, window=1, density=0.1)).hole.any()
+    assert render(cache, moved(1e-3), replace(SURFACES, window=1, density=0.8)).hole.all()
+
+
+def behind_the_camera():
+    """A camera at the same place that looks the other way."""
+    return replace(camera(HEIGHT, WIDTH), world_from_cam=torch.diag(torch.tensor([-1.0, 1.0, -1.0, 1.0]))[None])
+
+
+def assert_same(one, other):
+    for name in ("image", "depth", "hole", "label", "confidence", "step"):
+        torch.testing.assert_close(getattr(one, name), getattr(other, name), rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_view_behind_the_camera_changes_nothing():
+    generator = torch.Generator().manual_seed(0)
+    first = key(4.0, torch.rand(3, HEIGHT, WIDTH, generator=generator), 1)
+    back = key(3.0, 0.9, 0, at=behind_the_camera())
+    assert is_in_sight(first, moved(0.5))
+    assert not is_in_sight(back, moved(0.5))
+    assert not is_in_sight(key(0.5, 0.9, 0, at=behind_the_camera()), camera(HEIGHT, WIDTH))  # however near
+    with_it, without = (render(SceneCache(views=views), moved(0.5), SURFACES) for views in ((back, first), (first,)))
+    assert with_it.hole.any()
+    assert (with_it.step[~with_it.hole] == 1).all()
+    assert_same(with_it, without)
+
+
+@pytest.mark.parametrize(("x", "expected"), [(6.0, True), (7.0, False), (-5.0, True), (-9.0, False)])
+def test_a_view_as_far_aside_as_the_picture_is_wide_is_out_of_sight(x, expected):
+    """A metre moves what is 4 m away by 6 pixels. Of the columns 0.5, 8.5 and 16.5 that are looked at one must lie
+    between -24 and 48."""
+    assert is_in_sight(key(4.0, 0.5, 0), moved(x)) is expected
+
+
+def test_views_of_few_pixels_are_not_overlooked():
+    depth = torch.full((HEIGHT, WIDTH), torch.nan)
+    assert not is_in_sight(key(depth, 0.5, 0), camera(HEIGHT, WIDTH))
+    depth[3, 3] = 2.0  # beside the grid
+    assert is_in_sight(key(depth, 0.5, 0), camera(HEIGHT, WIDTH))
+
+
+def test_where_no_view_is_in_sight_all_is_a_hole():
+    cache = SceneCache(views=(key(3.0, 0.9, 0, at=behind_the_camera()), key(2.0, 0.5, 1, at=behind_the_camera())))
+    assert render(cache, camera(HEIGHT, WIDTH), SURFACES).hole.all()
