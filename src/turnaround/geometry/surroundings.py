@@ -74,7 +74,7 @@ def levelled(depth: Float[Tensor, "h w"], camera: Pinhole) -> Pinhole:
     cross = torch.zeros(3, 3, dtype=torch.float64)
     cross[[2, 0, 1], [1, 2, 0]], cross[[1, 2, 0], [2, 0, 1]] = axis, -axis
     turn = torch.eye(3, dtype=torch.float64) + cross + cross @ cross / (1 + cosine)
-    pose = rigid(turn, torch.zeros(3, dtype=torch.float64))[None]
+    pose = rigid(turn, camera.world_from_cam[0, :3, 3].double())[None]
     return Pinhole(
         world_from_cam=pose.to(camera.world_from_cam),
         intrinsics=camera.intrinsics,

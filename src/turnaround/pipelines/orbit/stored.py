@@ -217,8 +217,9 @@ class _Stated:
         edges, company = surfaces.get("edges"), surfaces.get("company")
         edges = edges if isinstance(edges, dict) else {}
         closed, kind = self.stored.get("closed"), self.stored.get("kind")
-        plain = type(company) is int and isinstance(pivot, list) and len(pivot) == 3
-        if not plain or not isinstance(closed, bool) or kind not in list(DepthKind):
+        pivot = pivot if isinstance(pivot, list) and len(pivot) == 3 else None
+        known = kind in list(DepthKind)
+        if pivot is None or not isinstance(company, int) or not isinstance(closed, bool) or not known:
             raise _damaged(self.path, "a kind of depth, a pivot and surfaces", "others")
         return Setting(
             fps=self._number(self.stored, "fps", least=1e-3),
