@@ -41,6 +41,8 @@ INPAINTING_WORLDS = (
 INPAINT_SCORING = {
     "inpaint_procedural": " sampler.worlds.height=32 sampler.worlds.width=48 benchmark.source.clips.count=1",
     "stereo_pairs": "",
+    "orbit_procedural": " benchmark.source.sampler.height=64 benchmark.source.sampler.width=64"
+    " benchmark.source.sampler.frames=4 benchmark.source.count=1",
 }
 
 
@@ -63,6 +65,8 @@ def quick(command: str) -> str:
         return QUICK_SCORING
     if command.startswith("python run.py pipeline=orbit"):
         return " size=64 path.frames=3" + HERE
+    if command.startswith("python run.py pipeline=view"):
+        return " pipeline.seconds=1" + HERE
     if command.startswith("python run.py study="):
         return " clips=1 frames=3 seconds=0.25 cache={tmp}/cache" + HERE
     if command.startswith(("python run.py", "python benchmarks")):

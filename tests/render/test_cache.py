@@ -94,7 +94,7 @@ def test_what_is_sparse_is_left_out_and_what_is_dense_stays():
     depth[5:10:2, 5:10:2] = 2.0  # nine pixels: of the 25 around each four, six or all nine
     depth[4:12, 14:22] = 2.0  # of those around its corners nine are known, around those beside the corners twelve
     cache = SceneCache(views=(key(depth, 0.5, 0),))
-    filtered = replace(SURFACES, window=2)
+    filtered = replace(SURFACES, window=2 / HEIGHT)
     known = depth > 0
     assert torch.equal(~render(cache, moved(1e-3), replace(filtered, density=0.15)).hole, known)
     dense = known.clone()
@@ -109,7 +109,7 @@ def test_what_is_sparse_is_left_out_and_what_is_dense_stays():
 
 def test_over_the_edge_of_the_picture_a_surface_goes_on():
     cache = SceneCache(views=(key(2.0, 0.5, 0),))
-    assert not render(cache, moved(1e-3), replace(SURFACES, window=5, density=1.0)).hole.any()
+    assert not render(cache, moved(1e-3), replace(SURFACES, window=5 / HEIGHT, density=1.0)).hole.any()
 
 
 def test_each_view_is_dense_or_sparse_by_itself():
@@ -117,8 +117,8 @@ def test_each_view_is_dense_or_sparse_by_itself():
     odd = (torch.arange(HEIGHT)[:, None] + torch.arange(WIDTH)) % 2 == 1
     parts = [key(torch.where(which, 2.0, torch.nan), 0.5, step) for step, which in enumerate((odd, ~odd))]
     cache = SceneCache(views=tuple(parts))
-    assert not render(cache, moved(1e-3), replace(SURFACES, window=1, density=0.1)).hole.any()
-    assert render(cache, moved(1e-3), replace(SURFACES, window=1, density=0.8)).hole.all()
+    assert not render(cache, moved(1e-3), replace(SURFACES, window=1 / HEIGHT, density=0.1)).hole.any()
+    assert render(cache, moved(1e-3), replace(SURFACES, window=1 / HEIGHT, density=0.8)).hole.all()
 
 
 def behind_the_camera():
