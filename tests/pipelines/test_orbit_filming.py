@@ -51,7 +51,9 @@ def orbiter_of(depth):
         inpainter=TELEA,
         relief=Relief(near=1.0, ratio=8.0, ground=0.1, sharpening=Sharpening(taps=1, stride=0.1, spread=0.1, passes=0)),
         layering=Layering(depth_ratio=0.1, least=0.003, most=4, reach=0.25, margin=0.02),
-        surfaces=Surfaces(edges=Edges(depth_ratio=0.1, stretch=3.0), tolerance=0.05, company=0, window=0.0, density=0.0),
+        surfaces=Surfaces(
+            edges=Edges(depth_ratio=0.1, stretch=3.0), tolerance=0.05, company=0, window=0.0, density=0.0
+        ),
         merging=Merging(residual=0.1, factors=[1.0, 2.0], reach=2, smooth=1, fade=0.2),
         seed=0,
     )

@@ -1,21 +1,17 @@
 """Inpainting: fill holes to disk, score from disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-from rich.console import Console
-from rich.progress import track
-
-from turnaround.evaluation.benchmark import prediction_path
-from turnaround.evaluation.pictures import found_frames, frames_folder, method_folders, read_frames, write_frames
-from turnaround.evaluation.predict import read_prediction_meta, write_prediction_meta
+from turnaround.evaluation.framed import Files, Scored, predict_frames, score_frames
+from turnaround.evaluation.pictures import read_frames
 from turnaround.evaluation.score import Row, finite
 from turnaround.metrics.base import ConsistencyMetric, FilledPicture, ImageMetric
 from turnaround.metrics.perceptual import PerceptualDistance
-from turnaround.types import Inpainter, InpaintItem, InpaintSource, InputError
+from turnaround.types import Inpainter, InpaintItem, InpaintSource, InputError, Video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,43 +32,33 @@ class InpaintBenchmark:
     root: str | None = None
 
     def predict(self, method: object, folder: Path, seed: int, settings: str) -> None:
-        """Write folder/<method.name>/<item>/%05d.png, and <item>.json: seed, settings, frames, seconds per frame.
-
-        An item that is there with the same seed and settings is skipped, so a stopped run continues.
-        """
+        """Below folder/<method.name>, as of `predict_frames`. InputError: a method of another kind."""
         if not isinstance(method, Inpainter):
             subject, found = f"methods of benchmark {self.name}", type(method).__name__
             raise InputError(subject, expected="inpainters", found=found, fix="use contenders=inpaint")
-        method_folder, console = folder / method.name, Console(stderr=True)
-        for name in track(self.source.ids(), description=f"{self.name}: {method.name}", console=console):
-            path, record = frames_folder(method_folder, name), prediction_path(method_folder, name)
-            before = read_prediction_meta(record) if path.is_dir() else {}
-            if (before.get("seed"), before.get("settings")) == (seed, settings):
-                continue
+
+        def maker(name: str) -> Callable[[], Video]:
             given = self.source.item(name).given
-            start = perf_counter()
-            video = method.fill(given, seed=seed).video.float().cpu()
-            seconds = perf_counter() - start
-            record.with_suffix(".json").unlink(missing_ok=True)  # an older record must not vouch for the new files
-            write_frames(path, video)
-            write_prediction_meta(record, seed, settings, len(video), seconds / len(video))
+            return lambda: method.fill(given, seed=seed).video
+
+        predict_frames(
+            self.source.ids(),
+            folder / method.name,
+            seed=seed,
+            settings=settings,
+            title=f"{self.name}: {method.name}",
+            maker=maker,
+        )
 
     def score(self, folder: Path, method: str | None = None) -> Iterator[Row]:
-        """Rows of every method found in the folder, item by item.
+        """As of `score_frames`."""
 
-        The folder holds the items (one method: `method`, or the folder's name), or <method>/ with the items; all items
-        must be there: InputError names the missing ones before anything is scored.
-        """
-        methods = method_folders(folder, self.source.ids(), method)
-        for name in self.source.ids():
-            item = self.source.item(name)
-            for label, inside in methods.items():
-                metrics, meta = self._score_item(item, found_frames(inside, name))
-                written = read_prediction_meta(prediction_path(inside, name))
-                meta |= {key: value for key, value in written.items() if key != "frames"}
-                yield Row(benchmark=self.name, item=name, method=label, metrics=metrics, meta=meta)
+        def scorer(name: str) -> Callable[[Files], Scored]:
+            return partial(self._score_item, self.source.item(name))
 
-    def _score_item(self, item: InpaintItem, files: dict[int, Path]) -> tuple[dict[str, float | None], dict[str, Any]]:
+        yield from score_frames(self.name, self.source.ids(), folder, method, scorer)
+
+    def _score_item(self, item: InpaintItem, files: Files) -> Scored:
         """Metrics and meta of one prediction.
 
         Another number of frames or another size leaves all metrics None, and meta["invalid"] says so: filled pictures

@@ -1,20 +1,17 @@
 """Orbits: one view of a scene in, what other cameras see of it out; filmed to disk, scored from disk, by angle."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
-from turnaround.evaluation.benchmark import prediction_path
-from turnaround.evaluation.pictures import found_frames, frames_folder, method_folders, read_frames, write_frames
-from turnaround.evaluation.predict import read_prediction_meta, write_prediction_meta
+from turnaround.evaluation.framed import Files, Scored, predict_frames, score_frames
+from turnaround.evaluation.pictures import read_frames
 from turnaround.evaluation.score import Row, finite
 from turnaround.metrics.base import ConsistencyMetric, FilledPicture, ImageMetric
 from turnaround.metrics.perceptual import PerceptualDistance
@@ -45,38 +42,30 @@ class OrbitBenchmark:
     root: str | None = None
 
     def predict(self, method: object, folder: Path, seed: int, settings: str) -> None:
-        """As of `InpaintBenchmark`."""
+        """Below folder/<method.name>, as of `predict_frames`. InputError: a method of another kind."""
         if not isinstance(method, Filmer):
             subject, found = f"methods of benchmark {self.name}", type(method).__name__
             raise InputError(subject, expected="filmers", found=found, fix="use contenders=orbit")
-        method_folder, console = folder / method.name, Console(stderr=True)
-        for name in track(self.source.ids(), description=f"{self.name}: {method.name}", console=console):
-            path, record = frames_folder(method_folder, name), prediction_path(method_folder, name)
-            before = read_prediction_meta(record) if path.is_dir() else {}
-            if (before.get("seed"), before.get("settings")) == (seed, settings):
-                continue
+
+        def maker(name: str) -> Callable[[], Video]:
             clip = self.source.clip(name)
             cameras, depth = _geometry(clip)
-            start = perf_counter()
             first = View(image=clip.video[0], depth=sparse(depth[0]), camera=cameras.at(0))
-            video = method.film(first, cameras, pivot_of(cameras, depth[0]), closed=is_closed(cameras), seed=seed)
-            seconds = perf_counter() - start
-            record.with_suffix(".json").unlink(missing_ok=True)  # an older record must not vouch for the new files
-            write_frames(path, video.float().cpu())
-            write_prediction_meta(record, seed, settings, len(video), seconds / len(video))
+            pivot, closed = pivot_of(cameras, depth[0]), is_closed(cameras)
+            return lambda: method.film(first, cameras, pivot, closed=closed, seed=seed)
+
+        title = f"{self.name}: {method.name}"
+        predict_frames(self.source.ids(), folder / method.name, seed=seed, settings=settings, title=title, maker=maker)
 
     def score(self, folder: Path, method: str | None = None) -> Iterator[Row]:
-        """As of `InpaintBenchmark`."""
-        methods = method_folders(folder, self.source.ids(), method)
-        for name in self.source.ids():
-            clip = self.source.clip(name)
-            for label, inside in methods.items():
-                metrics, meta = self._score_item(clip, found_frames(inside, name))
-                written = read_prediction_meta(prediction_path(inside, name))
-                meta |= {key: value for key, value in written.items() if key != "frames"}
-                yield Row(benchmark=self.name, item=name, method=label, metrics=metrics, meta=meta)
+        """As of `score_frames`."""
 
-    def _score_item(self, clip: Clip, files: Mapping[int, Path]) -> tuple[dict[str, float | None], dict[str, Any]]:
+        def scorer(name: str) -> Callable[[Files], Scored]:
+            return partial(self._score_item, self.source.clip(name))
+
+        yield from score_frames(self.name, self.source.ids(), folder, method, scorer)
+
+    def _score_item(self, clip: Clip, files: Files) -> Scored:
         """Metrics and meta of one prediction; another number or size of frames leaves all metrics None."""
         cameras, depth = _geometry(clip)
         chosen = {angle: self._frames_at(angle, cameras) for angle in self.angles}
