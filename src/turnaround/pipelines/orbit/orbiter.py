@@ -58,10 +58,9 @@ class Orbiter:
         figures: list[Mapping[str, float]] = []
         arcs = [Arc(first=0, last=len(cameras), backwards=False)]
         while arcs:
-            step = len(cache.ordered)
             held, ahead, arcs = cache, arcs[0], arcs[1:]
             last = stages.run(
-                f"view_{step:03d}",
+                f"view_{len(cache.views):03d}",
                 lambda held=held, ahead=ahead: self._next(held, cameras, ahead, around),
                 inputs=[last],
                 settings=(settings, ahead),
