@@ -86,7 +86,7 @@ def test_the_nearest_view_is_shown_within_reach_and_none_beyond():
     seen = {degrees: prior().views(pictured(), each, seed=0) for degrees, each in cameras.items()}
     assert not seen[0.0].sure.any()
     assert not seen[50.0].sure.any()
-    right = {degrees: seen[degrees].video[0, :, 32, 50] for degrees in (65.0, 120.0, 150.0)}
+    right = {degrees: seen[degrees].video[0, :, 32, 50] for degrees in (65.0, 150.0)}
     torch.testing.assert_close(right[65.0], COLORS[0])
     torch.testing.assert_close(right[150.0], COLORS[1])
     turned = around(65.0)

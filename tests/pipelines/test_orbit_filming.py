@@ -11,6 +11,7 @@ from small_orbits import PIVOT, scenes, view_of
 from turnaround.evaluation.classical import OpenCvInpainter
 from turnaround.evaluation.orbits import sparse
 from turnaround.geometry.se3 import rigid
+from turnaround.geometry.surroundings import surroundings_of
 from turnaround.pipelines.orbit.filming import CacheFilmer, MeshFilmer, opening
 from turnaround.pipelines.orbit.growth import Grower, Merging
 from turnaround.pipelines.orbit.layering import Layering
@@ -20,7 +21,7 @@ from turnaround.pipelines.orbit.splats import Colors
 from turnaround.pipelines.orbit.stops import Stops
 from turnaround.render.cache import Surfaces
 from turnaround.render.elements import Edges
-from turnaround.types import DepthKind, Filmer, Provenance, View
+from turnaround.types import DepthKind, Filmer, Provenance, SceneCache, View
 
 HEIGHT, WIDTH = 48, 64
 TELEA = OpenCvInpainter(algorithm="telea", radius=3.0)
@@ -137,3 +138,20 @@ def test_a_cache_films_without_holes_and_begins_with_the_picture(world, cameras)
     assert (video[-1] - mesh[-1]).abs().amax(dim=0)[shown].median() <= 0.5 / 255 + 1e-6  # colours of 8 bits
     again = filmer.film(first, cameras, PIVOT, closed=False, seed=3)
     assert torch.equal(video, again)
+
+
+def test_a_camera_that_sees_nothing_known_gets_the_mean_colour(world, cameras):
+    """From behind, its back to all that is known, there is nothing that an inpainter could go on from."""
+    view = view_of(world, 0)
+    grower = orbiter_of(view.depth).grower
+    first = opening(orbiter_of(view.depth), given(view))
+    away = cameras.at(0)
+    back = rigid(torch.diag(torch.tensor([-1.0, 1.0, -1.0])), torch.zeros(3))
+    away = replace(away, world_from_cam=away.world_from_cam @ back)
+    around = surroundings_of(first.view.depth, first.view.camera, cameras, PIVOT)
+    made, figures = grower.key_view(SceneCache(views=(first,)), away, 1, around)
+    assert figures["hole"] == 1
+    mean = view.image.mean(dim=(1, 2))
+    torch.testing.assert_close(made.view.image, mean[:, None, None].expand(3, HEIGHT, WIDTH))
+    assert (made.confidence == 0).all()
+    assert (made.view.depth > 0).all()

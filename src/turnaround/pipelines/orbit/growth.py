@@ -73,7 +73,7 @@ class Grower:
         """What the objects of a view hide from its own camera, so that it is there when another looks past them."""
         views = []
         for seen, wanted in hidden_parts(first, self.layering.of(first), self.layering.pixels(first)):
-            image = self.inpainter.fill(partial_of(seen), seed=self.seed).video[0]
+            image = self._filled(seen, first)
             depth = 1 / self._joined(seen, around)
             views.append(
                 KeyView(
@@ -91,8 +91,7 @@ class Grower:
         """What a camera adds to the cache, and its figures: `hole` (share that was unknown), `residual` of the fitted
         depth, `moved` (share of new points that stood in free space) and `left` (of which some still do: left out)."""
         seen = self.seen(cache, camera)
-        filled = self.inpainter.fill(partial_of(seen), seed=self.seed)
-        image = filled.video[0]
+        image = self._filled(seen, cache.views[0])
         fitted = self._depth(image, seen, around)
         found = torch.where(seen.hole, 1 / fitted.inverse_depth, torch.nan)
         moved, stuck = out_of_free_space(
@@ -119,6 +118,12 @@ class Grower:
             "moved": float((moved > found).sum()) / unknown,
             "left": float(stuck.sum()) / unknown,
         }
+
+    def _filled(self, seen: Rendering, first: KeyView) -> Float[Tensor, "3 h w"]:
+        """Where nothing is known, which no inpainter goes on from, the mean colour of the first view."""
+        if seen.hole.all():
+            return first.view.image.mean(dim=(1, 2), keepdim=True).expand_as(seen.image).clone()
+        return self.inpainter.fill(partial_of(seen), seed=self.seed).video[0]
 
     def _depth(self, image: Float[Tensor, "3 h w"], seen: Rendering, around: Surroundings) -> Fitted:
         """Inverse depth of the whole picture."""
