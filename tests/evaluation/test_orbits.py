@@ -11,10 +11,10 @@ from small_turntables import EYE, FRAMES, HEIGHT, TARGET, WIDTH, Turntables, mak
 from torchvision.models import squeezenet1_1
 
 from turnaround.evaluation.baselines import ConstantDepth
-from turnaround.evaluation.orbits import is_closed, pivot_of, sparse, turns
+from turnaround.evaluation.orbits import is_closed, pivot_of, sparse
 from turnaround.evaluation.pictures import found_frames, read_frames, write_frames
 from turnaround.evaluation.score import read_rows, write_rows
-from turnaround.geometry.paths import dolly, orbit, turned
+from turnaround.geometry.paths import dolly, orbit, turned, turned_degrees
 from turnaround.io.image import read_image
 from turnaround.run.eval import Contest
 from turnaround.types import DepthKind, Filmer, InputError
@@ -49,7 +49,7 @@ def rows_of(benchmark, folder, method=None):
 
 
 def test_a_turntable_turns_by_equal_steps():
-    found = turns(turntable())
+    found = turned_degrees(turntable().world_from_cam)
     assert found[0] == 0
     # the orbit moves to the right, so that its cameras look ever more to the left; half way round both are the same
     assert found[1:6].tolist() == pytest.approx([-30, -60, -90, -120, -150])
@@ -63,7 +63,7 @@ def test_pitched_cameras_turn_about_the_vertical(over):
     start = turned(torch.eye(4).double(), vector(0, 0, 4), vector(0), vector(over))[0]
     angles = torch.deg2rad(vector(0, 45, 90, -45))
     cameras = standing(turned(start, vector(0, 0, 4), angles, torch.zeros_like(angles)))
-    assert turns(cameras).tolist() == pytest.approx([0, -45, -90, 45])
+    assert turned_degrees(cameras.world_from_cam).tolist() == pytest.approx([0, -45, -90, 45])
 
 
 def test_a_turn_to_the_right_is_positive():
@@ -71,7 +71,7 @@ def test_a_turn_to_the_right_is_positive():
     poses = torch.eye(4).double().repeat(2, 1, 1)
     poses[0, :3, :3] = torch.stack([vector(0, 0, -1), vector(0, 1, 0), vector(1, 0, 0)], dim=1)
     poses[1, :3, :3] = torch.stack([vector(-1, 0, 0), vector(0, 1, 0), vector(0, 0, -1)], dim=1)
-    assert turns(standing(poses)).tolist() == pytest.approx([0, 90])
+    assert turned_degrees(poses).tolist() == pytest.approx([0, 90])
 
 
 def test_some_pixels_of_the_first_depth_are_given():

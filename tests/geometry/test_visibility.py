@@ -5,7 +5,7 @@ import torch
 from observed_worlds import STILL_SEEDS, interior, points_of, sample
 
 from turnaround.geometry.stereo import hidden_from_left
-from turnaround.geometry.visibility import may_show, seen_from
+from turnaround.geometry.visibility import hull_of, may_show, seen_from
 from turnaround.render.raycast import sees
 from turnaround.scenes.observe import observe
 from turnaround.types import Pinhole
@@ -94,6 +94,11 @@ def test_hidden_from_left_between_pixels_and_where_unknown():
     assert hidden_from_left(left, torch.full((1, 6), 1.0), tolerance=0.4)[0][0, 0], "5 hides 1"
 
 
+def box(low, high):
+    """Its eight corners."""
+    return torch.cartesian_prod(*torch.tensor([low, high], dtype=torch.float64).T)
+
+
 def test_a_box_may_be_shown_unless_all_of_it_is_beside_or_behind():
     """8 x 4 pixels at a focal length of 8: at 4 metres the picture is 4 metres wide and 2 high."""
     for low, high, shown in (
@@ -105,5 +110,25 @@ def test_a_box_may_be_shown_unless_all_of_it_is_beside_or_behind():
         ((-3, 0, 3), (-2.1, 0.1, 4), False),
         ((-1, -1, -5), (1, 1, -0.1), False),
     ):
-        assert may_show(camera(0.0), torch.tensor([low, high], dtype=torch.float64)) is shown
-    assert not may_show(camera(-4.5), torch.tensor([[-2.0, -1, 4], [2, 1, 4]]))
+        assert may_show(camera(0.0), box(low, high), margin=0.0) is shown
+    assert not may_show(camera(-4.5), box((-2.0, -1, 4), (2, 1, 4)), margin=0.0)
+
+
+def test_a_margin_reaches_beyond_the_picture():
+    """2.5 metres aside at 4 metres is a pixel beyond the edge."""
+    beside = box((2.5, 0, 4), (3, 0.1, 4))
+    assert not may_show(camera(0.0), beside, margin=0.9)
+    assert may_show(camera(0.0), beside, margin=1.1)
+
+
+def test_the_hull_of_a_view_is_the_frustum_around_its_known_pixels():
+    depth = torch.full((4, 8), torch.nan)
+    depth[1, 2], depth[2, 5] = 2.0, 4.0
+    hull = hull_of(depth, camera(0.0))
+    # columns 2 to 6 and rows 1 to 3, less the middle at (4, 2), over a focal length of 8, at 2 and at 4 metres
+    assert sorted(map(tuple, hull.tolist())) == sorted(
+        (x / 8 * z, y / 8 * z, z) for x in (-2.0, 2.0) for y in (-1.0, 1.0) for z in (2.0, 4.0)
+    )
+    torch.testing.assert_close(hull_of(depth, camera(3.0)), hull + torch.tensor([3.0, 0, 0], dtype=torch.float64))
+    assert len(hull_of(torch.full((4, 8), torch.nan), camera(0.0))) == 0
+    assert len(hull_of(torch.full((4, 8), torch.inf), camera(0.0))) == 0

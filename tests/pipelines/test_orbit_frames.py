@@ -1,8 +1,8 @@
 import torch
 from inpainting import camera
 
+from turnaround.geometry.holes import distance_into
 from turnaround.pipelines.orbit.frames import closed, without_holes
-from turnaround.pipelines.orbit.growth import distance_into
 from turnaround.types import Provenance, Rendering
 
 

@@ -7,6 +7,7 @@ from inpainting import camera
 from turnaround.geometry.se3 import rigid
 from turnaround.render.cache import Surfaces, is_in_sight, render
 from turnaround.render.elements import Edges
+from turnaround.render.engine import forward_splat
 from turnaround.types import KeyView, Provenance, SceneCache, View
 
 HEIGHT, WIDTH = 16, 24
@@ -135,27 +136,46 @@ def test_a_view_behind_the_camera_changes_nothing():
     generator = torch.Generator().manual_seed(0)
     first = key(4.0, torch.rand(3, HEIGHT, WIDTH, generator=generator), 1)
     back = key(3.0, 0.9, 0, at=behind_the_camera())
-    assert is_in_sight(first, moved(0.5))
-    assert not is_in_sight(back, moved(0.5))
-    assert not is_in_sight(key(0.5, 0.9, 0, at=behind_the_camera()), camera(HEIGHT, WIDTH))  # however near
+    assert is_in_sight(first, moved(0.5), SURFACES.edges)
+    assert not is_in_sight(back, moved(0.5), SURFACES.edges)
+    assert not is_in_sight(
+        key(0.5, 0.9, 0, at=behind_the_camera()), camera(HEIGHT, WIDTH), SURFACES.edges
+    )  # however near
     with_it, without = (render(SceneCache(views=views), moved(0.5), SURFACES) for views in ((back, first), (first,)))
     assert with_it.hole.any()
     assert (with_it.step[~with_it.hole] == 1).all()
     assert_same(with_it, without)
 
 
-@pytest.mark.parametrize(("x", "expected"), [(6.0, True), (7.0, False), (-5.0, True), (-9.0, False)])
-def test_a_view_as_far_aside_as_the_picture_is_wide_is_out_of_sight(x, expected):
-    """A metre moves what is 4 m away by 6 pixels. Of the columns 0.5, 8.5 and 16.5 that are looked at one must lie
-    between -24 and 48."""
-    assert is_in_sight(key(4.0, 0.5, 0), moved(x)) is expected
+@pytest.mark.parametrize(("x", "expected"), [(4.0, True), (4.4, True), (4.6, False), (-4.4, True), (-4.6, False)])
+def test_a_view_beside_the_picture_is_out_of_sight(x, expected):
+    """A metre moves what is 4 m away by 6 pixels of 24; pixels reach 3 beyond where they lie."""
+    assert is_in_sight(key(4.0, 0.5, 0), moved(x), SURFACES.edges) is expected
 
 
 def test_views_of_few_pixels_are_not_overlooked():
     depth = torch.full((HEIGHT, WIDTH), torch.nan)
-    assert not is_in_sight(key(depth, 0.5, 0), camera(HEIGHT, WIDTH))
-    depth[3, 3] = 2.0  # beside the grid
-    assert is_in_sight(key(depth, 0.5, 0), camera(HEIGHT, WIDTH))
+    assert not is_in_sight(key(depth, 0.5, 0), camera(HEIGHT, WIDTH), SURFACES.edges)
+    depth[3, 3] = 2.0
+    assert is_in_sight(key(depth, 0.5, 0), camera(HEIGHT, WIDTH), SURFACES.edges)
+
+
+def test_what_is_out_of_sight_is_not_missed():
+    """Wherever a camera stands, it sees the same with and without those that are left out."""
+    generator = torch.Generator().manual_seed(0)
+    far = key(4.0, torch.rand(3, HEIGHT, WIDTH, generator=generator), 0)
+    depth = torch.full((HEIGHT, WIDTH), torch.nan)
+    depth[5:9, 3:6], depth[1, 20] = 2.0, 3.0
+    patches = key(depth, torch.rand(3, HEIGHT, WIDTH, generator=generator), 1, at=moved(0.3))
+    left_out = 0
+    for x in torch.linspace(-6, 6, 41).tolist():
+        both = render(SceneCache(views=(far, patches)), moved(x), SURFACES)
+        for view in (far, patches):
+            if not is_in_sight(view, moved(x), SURFACES.edges):
+                left_out += 1
+                assert forward_splat(view.view, moved(x), edges=SURFACES.edges).hole.all()
+                assert not (both.step == view.step).any()
+    assert left_out > 10
 
 
 def test_where_no_view_is_in_sight_all_is_a_hole():

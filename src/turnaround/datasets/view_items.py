@@ -8,13 +8,9 @@ from turnaround.geometry.visibility import seen_from
 from turnaround.render.elements import Edges
 from turnaround.render.engine import forward_splat
 from turnaround.types import (
-    Clip,
     ClipSource,
-    DepthKind,
     InpaintItem,
-    InputError,
     PartialVideo,
-    Pinhole,
     View,
     Warped,
 )
@@ -36,7 +32,7 @@ class ViewItems:
 
     def item(self, id: str) -> InpaintItem:
         clip = self.clips.clip(id)
-        cameras, depth = _geometry(clip)
+        cameras, depth = clip.posed_depth()
         view = View(image=clip.video[0], depth=depth[0], camera=cameras.at(0))
         others = range(1, len(clip.video))
         warped = [_itself(view), *(forward_splat(view, cameras.at(frame), edges=self.edges) for frame in others)]
@@ -64,17 +60,6 @@ class ViewItems:
             depth=depth,
             sources=clip.sources,
         )
-
-
-def _geometry(clip: Clip) -> tuple[Pinhole, torch.Tensor]:
-    known = clip.depth is not None and clip.depth.kind is DepthKind.METRIC and isinstance(clip.cameras, Pinhole)
-    if not known or len(clip.video) < 2:
-        found = f"{len(clip.video)} frames {'with' if known else 'without'} them"
-        expected = "two frames or more with pinhole cameras and depth in metres"
-        raise InputError(f"clip {clip.id}", expected=expected, found=found, fix="choose a source that has them")
-    assert clip.depth is not None
-    assert isinstance(clip.cameras, Pinhole)
-    return clip.cameras, clip.depth.values
 
 
 def _itself(view: View) -> Warped:

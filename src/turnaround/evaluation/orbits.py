@@ -13,9 +13,10 @@ from torch import Tensor
 from turnaround.evaluation.framed import Files, Scored, predict_frames, score_frames
 from turnaround.evaluation.pictures import read_frames
 from turnaround.evaluation.score import Row, finite
+from turnaround.geometry.paths import turned_degrees
 from turnaround.metrics.base import ConsistencyMetric, FilledPicture, ImageMetric
 from turnaround.metrics.perceptual import PerceptualDistance
-from turnaround.types import Clip, ClipSource, DepthKind, Filmer, InputError, Pinhole, Video, View
+from turnaround.types import Clip, ClipSource, Filmer, InputError, Pinhole, Video, View
 
 SPARSE = 16  # pixels between those of the first view whose true depth is given, for the scale
 
@@ -49,7 +50,7 @@ class OrbitBenchmark:
 
         def maker(name: str) -> Callable[[], Video]:
             clip = self.source.clip(name)
-            cameras, depth = _geometry(clip)
+            cameras, depth = single_precision(*clip.posed_depth())
             first = View(image=clip.video[0], depth=sparse(depth[0]), camera=cameras.at(0))
             pivot, closed = pivot_of(cameras, depth[0]), is_closed(cameras)
             return lambda: method.film(first, cameras, pivot, closed=closed, seed=seed)
@@ -67,7 +68,7 @@ class OrbitBenchmark:
 
     def _score_item(self, clip: Clip, files: Files) -> Scored:
         """Metrics and meta of one prediction; another number or size of frames leaves all metrics None."""
-        cameras, depth = _geometry(clip)
+        cameras, depth = single_precision(*clip.posed_depth())
         chosen = {angle: self._frames_at(angle, cameras) for angle in self.angles}
         names = [f"{metric.name}_{angle:g}" for angle in self.angles for metric in self.metrics]
         nothing = dict.fromkeys([*names, *(metric.name for metric in self.video_metrics)])
@@ -94,7 +95,7 @@ class OrbitBenchmark:
 
     def _frames_at(self, angle: float, cameras: Pinhole) -> list[int]:
         """The frame closest to an angle on each way round; one where both are the same."""
-        turned = turns(cameras)
+        turned = turned_degrees(cameras.world_from_cam)
         found = set()
         for side in (turned >= 0, turned < 0):
             distance = (turned.abs() - angle).abs().masked_fill(~side, torch.inf)
@@ -102,15 +103,6 @@ class OrbitBenchmark:
             if float(distance.min()) <= self.within:
                 found.add(int(distance.argmin()))
         return sorted(found)
-
-
-def turns(cameras: Pinhole) -> Float[Tensor, "t"]:
-    """Degrees in (-180, 180] about the world's vertical from the first viewing direction to each, positive to the
-    right."""
-    forward = cameras.world_from_cam[:, :3, 2].double()
-    heading = torch.atan2(forward[:, 0], forward[:, 2])  # y points down
-    turned = (heading - heading[0]).remainder(2 * torch.pi)
-    return torch.rad2deg(torch.where(turned > torch.pi, turned - 2 * torch.pi, turned))
 
 
 def sparse(depth: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
@@ -150,15 +142,7 @@ def _picture(video: Video, truth: Video, frame: int) -> FilledPicture:
     )
 
 
-def _geometry(clip: Clip) -> tuple[Pinhole, Float[Tensor, "t h w"]]:
-    """InputError: a clip without cameras or depth in metres."""
-    known = clip.depth is not None and clip.depth.kind is DepthKind.METRIC and isinstance(clip.cameras, Pinhole)
-    if not known or len(clip.video) < 2:
-        found = f"{len(clip.video)} frames {'with' if known else 'without'} them"
-        expected = "two frames or more with pinhole cameras and depth in metres"
-        raise InputError(f"clip {clip.id}", expected=expected, found=found, fix="choose a source that has them")
-    assert clip.depth is not None
-    assert isinstance(clip.cameras, Pinhole)
-    poses = clip.cameras.world_from_cam.float()
-    cameras = replace(clip.cameras, world_from_cam=poses, intrinsics=clip.cameras.intrinsics.float())
-    return cameras, clip.depth.values
+def single_precision(cameras: Pinhole, depth: Float[Tensor, "t h w"]) -> tuple[Pinhole, Float[Tensor, "t h w"]]:
+    """Cameras as renderers keep them."""
+    poses, intrinsics = cameras.world_from_cam.float(), cameras.intrinsics.float()
+    return replace(cameras, world_from_cam=poses, intrinsics=intrinsics), depth

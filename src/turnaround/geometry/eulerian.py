@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.nn.functional import grid_sample
+from torch.nn.functional import grid_sample, pad
 
+from turnaround.geometry.holes import distance_into
 from turnaround.types import MotionField
 
 TINY = 1e-12  # squared pixels: an arrow outweighs all others at its own pixel beyond what float32 tells
@@ -70,9 +71,7 @@ def pixel_centres(mask: Bool[Tensor, "h w"]) -> Float[Tensor, "2 n"]:
 
 def distance_to_rest(moving: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
     """Pixels from each moving one to the nearest that is not, what lies over the edge of the picture included."""
-    wide = np.pad(moving.cpu().numpy().astype(np.uint8), 1)
-    found = cv2.distanceTransform(wide, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return torch.from_numpy(found[1:-1, 1:-1].copy()).to(moving.device)
+    return distance_into(pad(moving, (1, 1, 1, 1)))[1:-1, 1:-1]
 
 
 def field_of_arrows(

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import cv2
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -139,6 +141,12 @@ def _keep_known(own: Tensor, around: Tensor) -> Tensor:
 def _yield_to_far(own: Tensor, around: Tensor) -> Tensor:
     """A near block beside a far one, which has more weight, takes the mean of both."""
     return (own / around.clamp(min=torch.finfo(own.dtype).tiny)).clamp(max=1)
+
+
+def distance_into(hole: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+    """Pixels to the nearest known one."""
+    found = cv2.distanceTransform(hole.cpu().numpy().astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return torch.from_numpy(found).to(hole.device)
 
 
 def grown(hole: Bool[Tensor, "*b h w"], pixels: int) -> Bool[Tensor, "*b h w"]:

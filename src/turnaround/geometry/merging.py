@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d, pad
 
 from turnaround.geometry.align import fit_disparity_affine
-from turnaround.geometry.holes import fill_from_behind, fill_holes
+from turnaround.geometry.holes import distance_into, fill_from_behind, fill_holes
 from turnaround.geometry.projection import in_image, project, unproject
 from turnaround.types import Pinhole, View
 
@@ -68,11 +67,6 @@ def join_surroundings(
     behind = fill_from_behind(picture[None, None], ~mask[None, None])[0, 0, 3] * largest
     near = 0.5 ** (distance_into(~mask) / fade)
     return torch.where(mask, known, torch.lerp(around, torch.minimum(behind, around.amax()), near))
-
-
-def distance_into(hole: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
-    """Pixels to the nearest known one."""
-    return torch.from_numpy(cv2.distanceTransform(hole.byte().numpy(), cv2.DIST_L2, 5))
 
 
 def out_of_free_space(

@@ -59,6 +59,14 @@ def turned(pose: Float[Tensor, "4 4"], pivot: Point, around: Float[Tensor, "t"],
     return rigid(turn @ pose[:3, :3], pivot + turn @ (pose[:3, 3] - pivot))
 
 
+def turned_degrees(poses: Poses) -> Float[Tensor, "t"]:
+    """About the vertical from the first viewing direction to each, in (-180, 180], to the right where positive."""
+    forward = poses[:, :3, 2].double()
+    heading = torch.atan2(forward[:, 0], forward[:, 2])  # y points down
+    turned = (heading - heading[0]).remainder(2 * math.pi)
+    return torch.rad2deg(torch.where(turned > math.pi, turned - 2 * math.pi, turned))
+
+
 def _turn(eye: Point, target: Point, angles: Float[Tensor, "t"]) -> Poses:
     turn = rotation_about(UP.to(eye).expand(len(angles), 3), angles)
     eyes = target + (turn @ (eye - target))

@@ -1,12 +1,11 @@
 """Which points of a still scene that one view shows another one shows too."""
 
-import itertools
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from turnaround.geometry.projection import in_image, project, unproject
+from turnaround.geometry.projection import in_image, pinhole_rays, project, unproject
+from turnaround.geometry.se3 import transform
 from turnaround.types import Pinhole
 
 EDGE = 1e-6  # relative slack of `may_show`, so that rounding never leaves out a view
@@ -67,13 +66,27 @@ def _depths_at(places: Float[Tensor, "n 2"], depth: Float[Tensor, "y x"]) -> Flo
     return torch.stack([flat[row * width + column], 1 / (upper * (1 - share_y) + lower * share_y)])
 
 
-def may_show(camera: Pinhole, box: Float[Tensor, "2 3"]) -> bool:
-    """False only where nothing of a box (its least and its largest corner in the world) lies in a camera's picture: all
-    of it is behind the camera, or beyond one side of the picture."""
-    corners = torch.stack([box[list(which), range(3)] for which in itertools.product((0, 1), repeat=3)])
+def may_show(camera: Pinhole, hull: Float[Tensor, "n 3"], *, margin: float) -> bool:
+    """False only where nothing of the convex hull of these world points lies in a camera's picture, or within `margin`
+    pixels of it: all of them are behind the camera, or that far beyond one side of the picture."""
     cam_from_world = torch.linalg.inv(camera.world_from_cam[0].double())
-    in_camera = corners.double() @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
+    in_camera = hull.double() @ cam_from_world[:3, :3].T + cam_from_world[:3, 3]
     x, y, w = (in_camera @ camera.intrinsics[0].double().T).unbind(-1)  # pixels times z
     slack = EDGE * (1 + in_camera.abs().amax() * camera.intrinsics[0].abs().amax())
-    sides = (w, x, y, camera.width * w - x, camera.height * w - y)
+    width, height = camera.width + margin, camera.height + margin
+    sides = (w, x + margin * w, y + margin * w, width * w - x, height * w - y)
     return not any(bool((side < -slack).all()) for side in sides)
+
+
+def hull_of(depth: Float[Tensor, "h w"], camera: Pinhole) -> Float[Tensor, "n 3"]:
+    """World points whose convex hull holds all that a view shows: the corners of the smallest frustum around its known
+    pixels; none where it shows nothing."""
+    known = (depth > 0) & (depth < torch.inf)
+    if not known.any():
+        return torch.zeros(0, 3, dtype=torch.float64)
+    rows, columns = (known.any(dim=axis).nonzero() for axis in (1, 0))
+    ends = [torch.stack([places.min(), places.max() + 1]).double() for places in (columns, rows)]
+    shown = depth[known].double()
+    corners = torch.cartesian_prod(*ends, torch.stack([shown.min(), shown.max()]))
+    rays = pinhole_rays(corners[:, :2], camera.intrinsics[0].double())
+    return transform(camera.world_from_cam[0].double(), rays * corners[:, 2:])

@@ -1,5 +1,6 @@
 """Whether points of neighbouring frames, matched by SIFT, lie where the cameras say. No depth is looked at."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,69 +22,68 @@ STILL = 1e-9  # metres between two cameras that stand at one place: every match 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tsed:
-    """Share of pairs of neighbouring frames that agree with their cameras (Yu et al., Long-Term Photometric Consistent
-    Novel View Synthesis with Diffusion Models, ICCV 2023, section 4).
+class MatchedPairs(ABC):
+    """A value of each pair of neighbouring frames, and its mean. pairs: of the video that are looked at, evenly spaced.
+    matches: least points that are found in both."""
 
-    A pair agrees where it has at least `matches` matched points whose median symmetric epipolar distance is below
-    `distance` pixels. pairs: of the video that are looked at, evenly spaced. Higher is better. Only the direction of
-    movement is asked: where the camera moves along a line, pictures that stand still agree too, as of what is far.
-    """
-
-    distance: float
     matches: int
     pairs: int
-    name = "tsed"
 
     def __call__(
         self, video: Video, filled: Bool[Tensor, "t h w"], depth: Float[Tensor, "t h w"], cameras: Pinhole
     ) -> Average:
-        return average_of([self._agrees(*each) for each in matched_pairs(video, cameras, self.pairs)])
+        matched = matched_pairs(video, cameras, self.pairs)
+        return average_of([self.of_pair(*each) if len(each[0]) >= self.matches else self.too_few for each in matched])
 
-    def _agrees(self, first: Points, second: Points, camera: Pinhole, other: Pinhole) -> float:
-        if len(first) < self.matches:
-            return 0.0
+    @property
+    def too_few(self) -> float | None:
+        """Of a pair with fewer matches, which says nothing."""
+        return None
+
+    @abstractmethod
+    def of_pair(self, first: Points, second: Points, camera: Pinhole, other: Pinhole) -> float | None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tsed(MatchedPairs):
+    """Share of pairs of neighbouring frames that agree with their cameras (Yu et al., Long-Term Photometric Consistent
+    Novel View Synthesis with Diffusion Models, ICCV 2023, section 4).
+
+    A pair agrees where it has enough matched points and their median symmetric epipolar distance is below `distance`
+    pixels. Higher is better. Only the direction of movement is asked: where the camera moves along a line, pictures
+    that stand still agree too, as of what is far.
+    """
+
+    distance: float
+    name = "tsed"
+
+    @property
+    def too_few(self) -> float | None:
+        return 0.0
+
+    def of_pair(self, first: Points, second: Points, camera: Pinhole, other: Pinhole) -> float | None:
         return float(epipolar_distance(first, second, camera, other).median() < self.distance)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReprojectionError:
-    """Median distance in pixels between where a point is found and where it lies once it is triangulated from two
-    neighbouring frames, the larger of both; mean over pairs. pairs: as of `Tsed`. matches: fewer say
-    nothing. Infinite where a point lies behind a camera."""
+class ReprojectionError(MatchedPairs):
+    """Median distance in pixels between where a point is found and where it lies once it is triangulated from both
+    frames, the larger of both. Infinite where a point lies behind a camera."""
 
-    matches: int
-    pairs: int
     name = "reprojection_error"
 
-    def __call__(
-        self, video: Video, filled: Bool[Tensor, "t h w"], depth: Float[Tensor, "t h w"], cameras: Pinhole
-    ) -> Average:
-        errors = [
-            float(triangulate(*each).error.median()) if len(each[0]) >= self.matches else None
-            for each in matched_pairs(video, cameras, self.pairs)
-        ]
-        return average_of(errors)
+    def of_pair(self, first: Points, second: Points, camera: Pinhole, other: Pinhole) -> float | None:
+        return float(triangulate(first, second, camera, other).error.median())
 
 
 @dataclass(frozen=True, kw_only=True)
-class CameraRotation:
+class CameraRotation(MatchedPairs):
     """Degrees between the turn from a frame to the next that their matched points tell (the essential matrix by RANSAC,
-    Nister's five points) and the turn of their cameras; the mean over pairs. pairs, matches: as of
-    `ReprojectionError`."""
+    Nister's five points) and the turn of their cameras."""
 
-    matches: int
-    pairs: int
     name = "camera_rotation_deg"
 
-    def __call__(
-        self, video: Video, filled: Bool[Tensor, "t h w"], depth: Float[Tensor, "t h w"], cameras: Pinhole
-    ) -> Average:
-        return average_of([self._error(*each) for each in matched_pairs(video, cameras, self.pairs)])
-
-    def _error(self, first: Points, second: Points, camera: Pinhole, other: Pinhole) -> float | None:
-        if len(first) < self.matches:
-            return None
+    def of_pair(self, first: Points, second: Points, camera: Pinhole, other: Pinhole) -> float | None:
         here, there = (
             pinhole_rays(points.double(), each.intrinsics[0].double())[:, :2].numpy()
             for points, each in ((first, camera), (second, other))

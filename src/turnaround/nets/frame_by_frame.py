@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from turnaround.io.tensors import write_tensors
+from turnaround.nets.device import placed
 from turnaround.nets.fingerprint import fingerprint
 from turnaround.types import DepthKind, InputError, WeightsNotice
 
@@ -43,8 +44,8 @@ class FrameByFrame:
     """
 
     def __init__(self, *, network: PictureDepth, device: str, name: str):
-        found = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self.network, self.device, self.name = network.to(found).eval(), torch.device(found), name
+        self.network, self.device = placed(network, device)
+        self.name = name
 
     @property
     def kind(self) -> DepthKind:

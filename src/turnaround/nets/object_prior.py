@@ -12,14 +12,15 @@ from scipy.ndimage import binary_fill_holes
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, interpolate, pad
 
+from turnaround.geometry.paths import UP
 from turnaround.geometry.projection import pinhole_rays, pixel_grid
 from turnaround.geometry.se3 import invert, look_at
+from turnaround.nets.device import placed
 from turnaround.nets.fingerprint import fingerprint
 from turnaround.types import InputError, ObjectViews, PicturedObject, Pinhole, WeightsNotice
 
 GREY = 0.5  # what objects stand before
 WHOLLY = 0.999  # of what a pixel is sampled from lies in the object
-UP = (0.0, -1.0, 0.0)
 
 
 class NoPrior:
@@ -91,8 +92,8 @@ class FixedViewPrior:
             raise InputError("prior", expected=expected, found=found, fix="correct them")
         if not 0 < fill <= 1:
             raise InputError("prior.fill", expected="above 0, at most 1", found=f"{fill:g}", fix="correct it")
-        found = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        self.network, self.device, self.name = network.to(found).eval(), torch.device(found), name
+        self.network, self.device = placed(network, device)
+        self.name = name
         self.azimuths, self.elevations = tuple(azimuths), tuple(elevations)
         self.fill, self.contrast, self.reach = fill, contrast, reach
         self._last: tuple[str, Imagined] | None = None
@@ -193,7 +194,7 @@ class _Stand:
         elevation = torch.tensor(self.elevations, dtype=torch.float64).deg2rad()
         level = elevation.cos()
         eye = torch.stack([azimuth.sin() * level, -elevation.sin(), -azimuth.cos() * level], dim=1)
-        return look_at(eye, torch.zeros_like(eye), torch.tensor(UP, dtype=torch.float64))[:, :3, :3]
+        return look_at(eye, torch.zeros_like(eye), UP)[:, :3, :3]
 
 
 def before_grey(

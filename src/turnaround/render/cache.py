@@ -11,11 +11,10 @@ from jaxtyping import Bool, Float
 from numba import njit
 from torch import Tensor
 
-from turnaround.render.elements import Edges, is_known, pixel_map, positions
+from turnaround.geometry.visibility import hull_of, may_show
+from turnaround.render.elements import Edges
 from turnaround.render.engine import forward_splat
 from turnaround.types import KeyView, Pinhole, Provenance, Rendering, SceneCache, Warped
-
-STRIDE = 8  # pixels of the grid by which views that a camera cannot see are told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,8 @@ def render(cache: SceneCache, camera: Pinhole, surfaces: Surfaces) -> Rendering:
     A key view whose camera it is shows all its pixels as they are, whatever others hold before them: it saw that there
     is nothing.
     """
-    views = [view for view in cache.ordered if is_in_sight(view, camera)] or cache.ordered[:1]
+    ordered = cache.ordered
+    views = [view for view in ordered if is_in_sight(view, camera, surfaces.edges)] or ordered[:1]
     own = _own(cache.views, views, camera)
     warped = [forward_splat(view.view, camera, edges=surfaces.edges) for view in views]
     depth = torch.stack([torch.where(each.hole, torch.inf, each.depth) for each in warped])
@@ -87,29 +87,28 @@ def _density(shown: Bool[Tensor, "n h w"], reach: int) -> Float[Tensor, "n h w"]
     return torch.from_numpy(np.stack(maps))
 
 
-def is_in_sight(view: KeyView, camera: Pinhole) -> bool:
-    """Whether some of a grid of the view's pixels lie in the camera's picture, or as far beside it as it is wide."""
-    known = is_known(view.view.depth[::STRIDE, ::STRIDE])
-    if not known.any():
-        return bool(is_known(view.view.depth).any())
-    matrix = pixel_map(view.view.camera, camera)
-    u, v, z = positions(view.view.depth[::STRIDE, ::STRIDE].double(), matrix, stride=STRIDE)
-    inside = (u > -camera.width) & (u < 2 * camera.width) & (v > -camera.height) & (v < 2 * camera.height)
-    return bool((known & inside & (z > 0)).any())
+def is_in_sight(view: KeyView, camera: Pinhole, edges: Edges) -> bool:
+    """False only where no pixel of the view can cover one of the camera's picture: they reach half of `edges.stretch`
+    beyond where they lie."""
+    hull = hull_of(view.view.depth, view.view.camera)
+    return len(hull) > 0 and may_show(camera, hull, margin=edges.stretch)
 
 
 def _own(visible: Sequence[KeyView], views: Sequence[KeyView], camera: Pinhole) -> int | None:
     """The first key view with this very camera."""
     for number, view in enumerate(views):
-        same = view.view.camera
-        if (
-            any(view is one for one in visible)
-            and torch.equal(same.world_from_cam, camera.world_from_cam)
-            and torch.equal(same.intrinsics, camera.intrinsics)
-            and (same.height, same.width) == (camera.height, camera.width)
-        ):
+        if any(view is one for one in visible) and same_camera(view.view.camera, camera):
             return number
     return None
+
+
+def same_camera(one: Pinhole, other: Pinhole) -> bool:
+    """Bit for bit; of one frame."""
+    return (
+        torch.equal(one.world_from_cam, other.world_from_cam)
+        and torch.equal(one.intrinsics, other.intrinsics)
+        and (one.height, one.width) == (other.height, other.width)
+    )
 
 
 def _only(number: int, shown: Tensor) -> Tensor:

@@ -75,16 +75,11 @@ def pixel_map(source: Pinhole, target: Pinhole) -> Float[Tensor, "3 4"]:
     return torch.cat([k_target @ moved[:, :3] @ torch.linalg.inv(k_source), k_target @ moved[:, 3:]], dim=1)
 
 
-def positions(
-    depth: Float[Tensor, "h w"], matrix: Float[Tensor, "3 4"], *, stride: int = 1
-) -> tuple[Tensor, Tensor, Tensor]:
-    """u, v and z [h w] of all pixels of a depth map in float64, not rounded; where z <= NEAR, u and v mean nothing.
-
-    stride: the map holds only every so-manyth row and column of the picture.
-    """
+def positions(depth: Float[Tensor, "h w"], matrix: Float[Tensor, "3 4"]) -> tuple[Tensor, Tensor, Tensor]:
+    """u, v and z [h w] of all pixels of a depth map in float64, not rounded; where z <= NEAR, u and v mean nothing."""
     height, width = depth.shape
-    x = stride * torch.arange(width, dtype=torch.float64, device=depth.device) + 0.5
-    y = stride * torch.arange(height, dtype=torch.float64, device=depth.device)[:, None] + 0.5
+    x = torch.arange(width, dtype=torch.float64, device=depth.device) + 0.5
+    y = torch.arange(height, dtype=torch.float64, device=depth.device)[:, None] + 0.5
     a, b, c = ((m[0] * x + m[1] * y + m[2]) * depth + m[3] for m in matrix.tolist())
     safe = torch.where(c > NEAR, c, 1.0)  # so that no gradient is NaN
     return a / safe, b / safe, c

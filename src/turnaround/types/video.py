@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.types.camera import Camera
-from turnaround.types.depth import DepthVideo
+from turnaround.types.camera import Camera, Pinhole
+from turnaround.types.depth import DepthKind, DepthVideo
+from turnaround.types.errors import InputError
 from turnaround.types.motion import Tracks
 
 Video = Float[Tensor, "t 3 h w"]
@@ -29,3 +30,14 @@ class Clip:
     right: Video | None = None
     baseline: float | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+
+    def posed_depth(self) -> tuple[Pinhole, Float[Tensor, "t h w"]]:
+        """Cameras and metres along z of two frames or more. InputError: a clip of which that is not known."""
+        known = self.depth is not None and self.depth.kind is DepthKind.METRIC and isinstance(self.cameras, Pinhole)
+        if not known or len(self.video) < 2:
+            found = f"{len(self.video)} frames {'with' if known else 'without'} them"
+            expected = "two frames or more with pinhole cameras and depth in metres"
+            raise InputError(f"clip {self.id}", expected=expected, found=found, fix="choose a source that has them")
+        assert self.depth is not None
+        assert isinstance(self.cameras, Pinhole)
+        return self.cameras, self.depth.values

@@ -70,7 +70,7 @@ def verdict_of(shares: Float[Tensor, "t 3"], trusted: float) -> str:
 def _stages(orbit: OrbitVideo, cache: SceneCache, account: Account) -> Sequence[StageAccount]:
     photo = cache.views[0].view
     inverse = 1 / photo.depth
-    seconds = {"depth": 0.0, "view": 0.0, "frames": 0.0}
+    seconds = {"depth": 0.0, "layers": 0.0, "view": 0.0, "frames": 0.0}
     for name, spent in account.seconds.items():
         seconds[name.partition("_")[0]] = seconds.get(name.partition("_")[0], 0.0) + spent
     grown = cache.views[1 :: max((len(cache.views) - 1) // SHOWN, 1)][:SHOWN]
@@ -88,12 +88,13 @@ def _stages(orbit: OrbitVideo, cache: SceneCache, account: Account) -> Sequence[
         StageAccount(
             name="Growing the scene",
             does=(
-                f"Walks along the path from both ends and stops {len(cache.views) - 1} times where too much is "
-                "unknown; there the holes are painted, the depth of what was painted is fitted to what was known, and "
-                "moved out of space that another view has seen to be empty."
+                "Paints what the photo's objects hide. Then walks along the path from both ends and stops "
+                f"{len(cache.views) - 1} times where too much is unknown; there the holes are painted, the depth of "
+                "what was painted is fitted to what was known, and moved out of space that another view has seen to "
+                "be empty."
             ),
             model=inpainter,
-            seconds=seconds["view"],
+            seconds=seconds["layers"] + seconds["view"],
             gives=[
                 Figure(
                     caption=f"View {view.step}: invented parts are tinted",

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from turnaround.geometry.paths import turned_degrees
 from turnaround.metrics.base import ConsistencyMetric
 from turnaround.pipelines.orbit.exports.export import Finished
 from turnaround.pipelines.orbit.frames import without_holes
@@ -173,7 +174,6 @@ def _photo(error: float) -> CardLine:
 
 
 def degrees_of(orbit: OrbitVideo) -> Float[Tensor, "t"]:
-    """How far each camera has turned about the vertical from the first, to the picture's right where positive."""
-    forward = orbit.cameras.world_from_cam[:, :3, 2].double()
-    heading = torch.atan2(forward[:, 0], forward[:, 2])
-    return torch.rad2deg(heading[0] - heading)
+    """Where each camera stands around what it looks at, seen from the first, to the picture's right where positive: it
+    turns to the left on its way there."""
+    return -turned_degrees(orbit.cameras.world_from_cam)

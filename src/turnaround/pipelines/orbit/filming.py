@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from turnaround.pipelines.orbit.growth import observed
 from turnaround.pipelines.orbit.motion import Still
 from turnaround.pipelines.orbit.orbiter import Orbiter
 from turnaround.pipelines.orbit.packing import packed_view
 from turnaround.pipelines.orbit.relief import estimated, fitted_to
 from turnaround.pipelines.stage import Stages
-from turnaround.types import Inpainter, KeyView, Pinhole, Provenance, SceneCache, Video, View, WeightsNotice
+from turnaround.types import Inpainter, KeyView, Pinhole, SceneCache, Video, View, WeightsNotice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +65,4 @@ def opening(orbiter: Orbiter, first: View) -> KeyView:
     estimate = estimated(grower.estimator, first.image, grower.seed)
     inverse = fitted_to(first.depth, estimate, grower.estimator.kind)
     inverse = grower.relief.shaped(inverse, first.image, first.camera)
-    return KeyView(
-        view=replace(first, depth=1 / inverse),
-        label=torch.full(inverse.shape, int(Provenance.OBSERVED), dtype=torch.uint8),
-        confidence=torch.ones_like(inverse),
-        step=0,
-    )
+    return observed(replace(first, depth=1 / inverse))

@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
-from turnaround.geometry.holes import fill_holes, grown
-from turnaround.geometry.merging import Fitted, distance_into, fit_to_known, join_surroundings, out_of_free_space
+from turnaround.geometry.holes import distance_into, fill_holes, grown
+from turnaround.geometry.merging import Fitted, fit_to_known, join_surroundings, out_of_free_space
 from turnaround.geometry.surroundings import Surroundings
-from turnaround.pipelines.orbit.layering import Layering, hidden_parts
+from turnaround.pipelines.orbit.layering import Layering
 from turnaround.pipelines.orbit.relief import Relief, disparity_of, estimated
 from turnaround.pipelines.orbit.stops import coarse
 from turnaround.render.cache import Surfaces, render
@@ -72,7 +72,7 @@ class Grower:
     def behind(self, first: KeyView, around: Surroundings) -> Sequence[KeyView]:
         """What the objects of a view hide from its own camera, so that it is there when another looks past them."""
         views = []
-        for seen, wanted in hidden_parts(first, self.layering.of(first), self.layering.pixels(first)):
+        for seen, wanted in self.layering.hidden_parts(first):
             image = self._filled(seen, first)
             depth = 1 / self._joined(seen, around)
             views.append(
@@ -157,6 +157,13 @@ class Grower:
             return torch.zeros_like(seen.confidence)
         around = fill_holes(seen.confidence[None, None], ~seen.hole[None, None])[0, 0]
         return 0.5 * around * 0.5 ** (distance_into(seen.hole) / self._fade(seen))
+
+
+def observed(view: View) -> KeyView:
+    """The first key view: all of it is what the input picture shows."""
+    size = view.depth.shape
+    label = torch.full(size, int(Provenance.OBSERVED), dtype=torch.uint8)
+    return KeyView(view=view, label=label, confidence=torch.ones(size), step=0)
 
 
 def partial_of(seen: Rendering) -> PartialVideo:

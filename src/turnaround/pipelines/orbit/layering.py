@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.geometry.holes import grown
@@ -24,8 +24,26 @@ class Layering:
     reach: float
     margin: float
 
-    def of(self, view: KeyView) -> Layers:
-        depth = view.view.depth
+    def hidden_parts(self, view: KeyView) -> Iterator[tuple[Rendering, Bool[Tensor, "h w"]]]:
+        """Of each layer that goes on behind others, the nearest first: the view without all that is nearer and the
+        margin around it, as if its camera had a hole there, and which of the hole's pixels the layer goes on to."""
+        side, layers = min(view.view.depth.shape), self.layers(view.view.depth)
+        for number in range(1, layers.count):
+            hole, behind = grown(layers.layer < number, round(self.margin * side)), layers.behind[number]
+            if not behind.any() or hole.all():
+                continue
+            seen = Rendering(
+                image=view.view.image.masked_fill(hole, 0.0),
+                depth=view.view.depth.masked_fill(hole, torch.nan),
+                hole=hole,
+                label=view.label,
+                confidence=view.confidence,
+                step=torch.full_like(layers.layer, view.step).masked_fill(hole, -1),
+                camera=view.view.camera,
+            )
+            yield seen, behind
+
+    def layers(self, depth: Float[Tensor, "h w"]) -> Layers:
         return split_layers(
             depth,
             depth_ratio=self.depth_ratio,
@@ -33,26 +51,3 @@ class Layering:
             most=self.most,
             reach=max(round(self.reach * min(depth.shape)), 1),
         )
-
-    def pixels(self, view: KeyView) -> int:
-        """The margin."""
-        return round(self.margin * min(view.view.depth.shape))
-
-
-def hidden_parts(view: KeyView, layers: Layers, margin: int) -> Iterator[tuple[Rendering, Bool[Tensor, "h w"]]]:
-    """Of each layer that goes on behind others, the nearest first: the view without all that is nearer, as if its
-    camera had a hole there and `margin` pixels around it, and which of the hole's pixels the layer goes on to."""
-    for number in range(1, layers.count):
-        kept, behind = ~grown(layers.layer < number, margin), layers.behind[number]
-        if not behind.any() or not kept.any():
-            continue
-        seen = Rendering(
-            image=view.view.image.masked_fill(~kept, 0.0),
-            depth=view.view.depth.masked_fill(~kept, torch.nan),
-            hole=~kept,
-            label=view.label,
-            confidence=view.confidence,
-            step=torch.full_like(layers.layer, view.step).masked_fill(~kept, -1),
-            camera=view.view.camera,
-        )
-        yield seen, behind

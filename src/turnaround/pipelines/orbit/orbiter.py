@@ -12,7 +12,14 @@ from torch import Tensor
 from turnaround.geometry.surroundings import Surroundings, surroundings_of
 from turnaround.pipelines.orbit.growth import Grower
 from turnaround.pipelines.orbit.motion import Scenes
-from turnaround.pipelines.orbit.packing import packed_frames, packed_view, unpacked_frames, unpacked_view
+from turnaround.pipelines.orbit.packing import (
+    packed_frames,
+    packed_view,
+    packed_views,
+    unpacked_frames,
+    unpacked_view,
+    unpacked_views,
+)
 from turnaround.pipelines.orbit.splats import Splats
 from turnaround.pipelines.orbit.stops import Arc, Stops
 from turnaround.pipelines.stage import Result, Stages
@@ -53,8 +60,10 @@ class Orbiter:
         view = unpacked_view(first.tensors)
         around = surroundings_of(view.view.depth, view.view.camera, cameras, pivot)
         settings = (self.grower.settings, self.stops, camera_digest(cameras), pivot.tolist())
-        last = stages.run("layers", lambda: self._layers(first, around), inputs=[first], settings=settings)
-        cache = SceneCache(views=(view,), behind=tuple(unpacked_layers(last.tensors)))
+        last = stages.run(
+            "layers", lambda: packed_views(self.grower.behind(view, around)), inputs=[first], settings=settings
+        )
+        cache = SceneCache(views=(view,), behind=unpacked_views(last.tensors))
         figures: list[Mapping[str, float]] = []
         arcs = [Arc(first=0, last=len(cameras), backwards=False)]
         while arcs:
@@ -93,31 +102,14 @@ class Orbiter:
         ]
         return unpacked_frames({name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]})
 
-    def _layers(self, first: Result, around: Surroundings) -> Mapping[str, Tensor]:
-        views = self.grower.behind(unpacked_view(first.tensors), around)
-        packed = [packed_view(view) for view in views]
-        tensors = {
-            f"{number}.{name}": value.clone() for number, each in enumerate(packed) for name, value in each.items()
-        }
-        return {"count": torch.tensor(len(views)), **tensors}
-
     def _next(self, cache: SceneCache, cameras: Pinhole, arc: Arc, around: Surroundings) -> Mapping[str, Tensor]:
         """The next key view, or only that there is none."""
-
         frame = self.stops.next(arc, cameras, partial(self.grower.unknown, cache))
         if frame is None:
             return {"done": torch.tensor(True)}
         view, figures = self.grower.key_view(cache, cameras.at(frame), len(cache.ordered), around)
         kept = {f"{FIGURE}{name}": torch.tensor(value) for name, value in figures.items()}
         return {**packed_view(view), "frame": torch.tensor(frame), FIGURE + "frame": torch.tensor(float(frame)), **kept}
-
-
-def unpacked_layers(tensors: Mapping[str, Tensor]) -> Iterator:
-    for number in range(int(tensors["count"])):
-        prefix = f"{number}."
-        yield unpacked_view(
-            {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        )
 
 
 def chunked(frames: int) -> Iterator[range]:

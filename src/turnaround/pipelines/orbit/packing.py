@@ -1,6 +1,6 @@
 """Key views and videos as the tensors that a stage keeps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -28,6 +28,19 @@ def unpacked_view(tensors: Mapping[str, Tensor]) -> KeyView:
         confidence=tensors["confidence"],
         step=int(tensors["step"]),
     )
+
+
+def packed_views(views: Sequence[KeyView]) -> dict[str, Tensor]:
+    """Copies, for they may share cameras."""
+    packed = {f"{n}.{name}": value.clone() for n, view in enumerate(views) for name, value in packed_view(view).items()}
+    return {"count": torch.tensor(len(views)), **packed}
+
+
+def unpacked_views(tensors: Mapping[str, Tensor]) -> tuple[KeyView, ...]:
+    def one(prefix: str) -> KeyView:
+        return unpacked_view({name.removeprefix(prefix): tensors[name] for name in tensors if name.startswith(prefix)})
+
+    return tuple(one(f"{number}.") for number in range(int(tensors["count"])))
 
 
 def packed_frames(frames: list[Rendering]) -> dict[str, Tensor]:

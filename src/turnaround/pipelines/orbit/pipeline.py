@@ -20,7 +20,7 @@ from turnaround.pipelines.orbit.account import Account
 from turnaround.pipelines.orbit.card import Card
 from turnaround.pipelines.orbit.exports.export import Exports, Setting
 from turnaround.pipelines.orbit.exports.report import ReportPage
-from turnaround.pipelines.orbit.growth import Grower
+from turnaround.pipelines.orbit.growth import Grower, observed
 from turnaround.pipelines.orbit.motion import Motion
 from turnaround.pipelines.orbit.orbiter import Orbiter
 from turnaround.pipelines.orbit.packing import packed_view, unpacked_view
@@ -163,13 +163,8 @@ class OrbitPipeline:
         inverse = relief.shaped(relief.inverse_depth(raw, self.grower.estimator.kind), image, camera)
         camera = levelled(1 / inverse, camera)
         staged = self.staging.staged(resized(picture, image), (1 / inverse).float())
-        view = KeyView(
-            view=View(image=staged.image, depth=staged.depth, camera=camera),
-            label=torch.zeros(height, width, dtype=torch.uint8),
-            confidence=torch.ones(height, width),
-            step=0,
-        )
-        return {**packed_view(view), "distance": torch.tensor(staged.distance, dtype=torch.float64)}
+        view = View(image=staged.image, depth=staged.depth, camera=camera)
+        return {**packed_view(observed(view)), "distance": torch.tensor(staged.distance, dtype=torch.float64)}
 
     def _cameras(self, first: KeyView, distance: float) -> tuple[Pinhole, Sequence[str]]:
         """Of the path, with what a person should know of it: an open one ends before a surface; a closed one, which

@@ -8,7 +8,7 @@ import torch
 
 from turnaround.nets.feature_cloud import FeatureCloud
 from turnaround.pipelines.orbit.frames import without_holes
-from turnaround.render.cache import Surfaces, render
+from turnaround.render.cache import Surfaces, render, same_camera
 from turnaround.types import Pinhole, Provenance, Rendering, SceneCache, WeightsNotice
 
 
@@ -64,12 +64,3 @@ class Features(Splats):
         views = cache.ordered
         image = self.network([view.view for view in views], [view.confidence for view in views], camera)
         return replace(plain, image=image, label=plain.label.clamp(min=int(Provenance.PROPAGATED)))
-
-
-def same_camera(one: Pinhole, other: Pinhole) -> bool:
-    """Bit for bit."""
-    return (
-        torch.equal(one.world_from_cam, other.world_from_cam)
-        and torch.equal(one.intrinsics, other.intrinsics)
-        and (one.height, one.width) == (other.height, other.width)
-    )

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from turnaround.geometry.projection import unproject
-from turnaround.geometry.visibility import may_show, points_seen_from
+from turnaround.geometry.visibility import hull_of, may_show, points_seen_from
 from turnaround.render.elements import Edges, is_known
 from turnaround.types import KeyView, SceneCache, View
 
@@ -47,19 +47,20 @@ def contributions(cache: SceneCache, tolerance: float) -> Iterator[Contribution]
         depth, camera = view.view.depth, view.view.camera
         points = unproject(depth[None].double(), camera)[0]
         new = is_known(depth)
-        new[new.clone()] = _unseen(points[new], earlier, tolerance)
+        new[new.clone()] = _unseen(points[new], hull_of(depth, camera), earlier, tolerance)
         earlier.append(view)
         yield Contribution(name=numbers[id(view)], view=view, points=points.float(), new=new)
 
 
-def _unseen(points: Float[Tensor, "n 3"], views: Sequence[KeyView], tolerance: float) -> Bool[Tensor, "n"]:
-    """Those that none of the views shows; only what is still unseen is asked of the next."""
+def _unseen(
+    points: Float[Tensor, "n 3"], hull: Float[Tensor, "m 3"], views: Sequence[KeyView], tolerance: float
+) -> Bool[Tensor, "n"]:
+    """Those that none of the views shows; only what is still unseen is asked of the next. hull: of all of them."""
     left = torch.arange(len(points))
-    box = torch.stack([points.amin(0), points.amax(0)]) if len(points) else torch.zeros(2, 3)
     for other in views:
         if not len(left):
             break
-        if may_show(other.view.camera, box):
+        if may_show(other.view.camera, hull, margin=0.0):
             _, seen, _ = points_seen_from(points[left], other.view.depth, other.view.camera, tolerance=tolerance)
             left = left[~seen]
     return torch.zeros(len(points), dtype=torch.bool).index_fill(0, left, True)
