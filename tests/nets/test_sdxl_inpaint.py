@@ -1,9 +1,9 @@
-import json
 import shutil
 
 import pytest
 import torch
 import yaml
+from damaged_folders import edit, pickled, require_refusal
 from published_sdxl import POOLED, SIZES, stable_diffusion_xl, write_sdxl
 
 from turnaround.diffusion.inpaint import DiffusionInpainter
@@ -123,15 +123,6 @@ def test_what_is_trained_from_it_needs_no_folder(published, tmp_path):
         assert torch.equal(again.velocity(scaled, c_noise, condition), net.velocity(scaled, c_noise, condition))
 
 
-def edit(path, **entries):
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
-
-
-def pickled(folder):
-    torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
-    (folder / UNET_FILE).unlink()
-
-
 UNET_FILE, SECOND_TEXT = "unet/diffusion_pytorch_model.safetensors", "text_encoder_2/config.json"
 DAMAGE = {
     "another pipeline": (
@@ -152,12 +143,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_a_folder_that_is_not_right_is_refused_by_name(own, name):
-    damage, named = DAMAGE[name]
-    damage(own)
-    with pytest.raises(InputError) as refusal:
-        load(own)
-    assert named in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    require_refusal(load, own, *DAMAGE[name])
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
-import json
 import shutil
 
 import pytest
 import torch
+from damaged_folders import edit, other_text_encoder, pickled, require_refusal
 from diffusers.models.attention_processor import Attention
-from published_folders import stable_diffusion
 from published_zero123plus import write_zero123plus
 
 from turnaround.nets.fingerprint import fingerprint
@@ -164,19 +163,6 @@ def test_half_precision_gives_float32(saved):
     assert found.isfinite().all()
 
 
-def edit(path, **entries):
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
-
-
-def pickled(folder):
-    torch.save({}, folder / "unet" / "diffusion_pytorch_model.bin")
-    (folder / UNET_FILE).unlink()
-
-
-def other_text_encoder(folder):
-    stable_diffusion(release="1.5").text_encoder.save_pretrained(folder / "text_encoder")
-
-
 INDEX, SCHEDULER = "model_index.json", "scheduler/scheduler_config.json"
 DAMAGE = {
     "another pipeline": (lambda d: edit(d / INDEX, _class_name="StableVideo3DPipeline"), "StableVideo3DPipeline"),
@@ -197,12 +183,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_a_folder_that_is_not_right_is_refused_by_name(own, name):
-    damage, named = DAMAGE[name]
-    damage(own)
-    with pytest.raises(InputError) as refusal:
-        load(own)
-    assert named in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    require_refusal(load, own, *DAMAGE[name])
 
 
 def test_a_unet_for_another_task_is_refused(tmp_path):
