@@ -12,6 +12,8 @@ from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
 from turnaround.types.inpaint import InpaintItem
+from turnaround.types.lens import EquirectangularLens, FisheyeLens, Lens, PerspectiveLens, SampledEquirectangularLens
+from turnaround.types.mining import ClipQuality, DropError, PixelTracks, RigPoses, Shot, Stereo4DClip
 from turnaround.types.motion import Flow, MotionField, Tracks
 from turnaround.types.prior import ObjectViews, PicturedObject
 from turnaround.types.protocols import (
@@ -19,13 +21,17 @@ from turnaround.types.protocols import (
     Condition,
     DepthEstimator,
     DepthNetwork,
+    DisparityEstimator,
     Filmer,
     Inpainter,
     InpaintNetwork,
     InpaintSource,
     MotionNetwork,
     MultiViewPrior,
+    PointTracker,
+    PoseEstimator,
     ResumableDepthEstimator,
+    Segmenter,
     VelocityNetwork,
 )
 from turnaround.types.scene_cache import KeyView, OrbitVideo, Provenance, Rendering, SceneCache
@@ -36,6 +42,7 @@ from turnaround.types.weights import WeightsNotice
 __all__ = [
     "Camera",
     "Clip",
+    "ClipQuality",
     "ClipSource",
     "Condition",
     "DepthBatch",
@@ -43,9 +50,13 @@ __all__ = [
     "DepthKind",
     "DepthNetwork",
     "DepthVideo",
+    "DisparityEstimator",
+    "DropError",
     "Equirectangular180",
+    "EquirectangularLens",
     "FilledVideo",
     "Filmer",
+    "FisheyeLens",
     "Flow",
     "InpaintBatch",
     "InpaintItem",
@@ -56,6 +67,7 @@ __all__ = [
     "KeyView",
     "LatentBatch",
     "LatentEncoder",
+    "Lens",
     "MotionBatch",
     "MotionField",
     "MotionNetwork",
@@ -64,12 +76,21 @@ __all__ = [
     "OrbitVideo",
     "Pair",
     "PartialVideo",
+    "PerspectiveLens",
     "PicturedObject",
     "Pinhole",
+    "PixelTracks",
+    "PointTracker",
+    "PoseEstimator",
     "Provenance",
     "Rendering",
     "ResumableDepthEstimator",
+    "RigPoses",
+    "SampledEquirectangularLens",
     "SceneCache",
+    "Segmenter",
+    "Shot",
+    "Stereo4DClip",
     "StereoPair",
     "Tracks",
     "VelocityNetwork",

@@ -1,0 +1,47 @@
+"""Lenses of filmed pictures: which ray each pixel shows. Axes are OpenCV's; pixel centres lie at +0.5."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerspectiveLens:
+    """Pixel (x, y) shows the ray K^-1 (x, y, 1)."""
+
+    intrinsics: Float[Tensor, "3 3"]
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FisheyeLens:
+    """Equidistant: a ray `a` radians off the axis lies focal * a pixels from the picture's middle."""
+
+    focal: float
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EquirectangularLens:
+    """A part of the sphere, in degrees: yaw runs from the picture's left border to its right one, positive to the
+    right; tilt from the upper border to the lower one, positive downwards. The ray is
+    (sin yaw cos tilt, sin tilt, cos yaw cos tilt).
+    """
+
+    start_yaw: float
+    end_yaw: float
+    start_tilt: float
+    end_tilt: float
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledEquirectangularLens(EquirectangularLens):
+    """As Stereo4D's rectify.py has it: the bounds lie on the centres of the outermost pixels, not on the borders."""
+
+
+Lens = PerspectiveLens | FisheyeLens | EquirectangularLens
