@@ -30,10 +30,10 @@ class Shot:
 class RigPoses:
     """A stereo rig on its way, as structure from motion finds it.
 
-    world_from_left: of the left eye as it filmed, not rectified, in metres; NaN where it was not found. left_from_right:
-    the right eye in the left one's frame; its translation is as long as the baseline that sets the scale. points:
-    where the scene has been found. residual: root mean square distance in pixels between points and where they project.
-    observations: how many of those there are.
+    world_from_left: of the left eye as it filmed, not rectified, in metres; NaN where it was not found.
+    left_from_right: the right eye in the left one's frame; its translation is as long as the baseline that sets the
+    scale. points: where the scene has been found. residual: root mean square distance in pixels between the points'
+    projections and where they were seen. observations: how many of those there are.
     """
 
     world_from_left: Float[Tensor, "t 4 4"]
@@ -82,7 +82,7 @@ class ClipQuality:
     Of the clip: horizontal_fov_deg and size (pixels a side) of its crops, baseline (metres), calibration (RMS
     reprojection error of its structure from motion, pixels), dropped (tracks left out, by reason), version (of the
     pipeline, and the hash of its settings).
-    Of tracks: pixels (x, y in the crop, NaN where unknown), lifted (world points before the optimisation, NaN likewise),
+    Of tracks: pixels (x, y in the crop, NaN where unknown), lifted (world points before the optimisation, likewise),
     sigma (metres along the ray, the median over its samples, of a stated disparity error), left_right and vertical
     (median absolute residuals of the matching, pixels), motion (90th percentile over frames of its movement in the
     picture, that of the camera left out, pixels), static_residual (RMS distance of its points to their mean, metres).
