@@ -7,7 +7,6 @@ memory. The second turns raw maps into every output at once. All frames share on
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -17,15 +16,14 @@ from typing import IO
 
 import torch
 from jaxtyping import Float
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
-from rich.text import Text
+from rich.progress import Progress
 from torch import Tensor
 
 from turnaround.io.atomic import atomic_file, atomic_folder, remove_leftovers
 from turnaround.io.depth import DepthNpzWriter, DepthPngWriter
 from turnaround.io.image import write_image
 from turnaround.io.video import FrameSource, VideoWriter, open_frames
+from turnaround.pipelines.progress import progress_bar
 from turnaround.pipelines.work import content_hash, refuse_to_overwrite, work_folder
 from turnaround.types import DepthEstimator, DepthKind, InputError, ResumableDepthEstimator, WeightsNotice
 from turnaround.viz.color import colorize
@@ -187,7 +185,7 @@ class DepthPipeline:
         refuse_to_overwrite(source.path, out, (*FILES, FOLDER))
         for name in (*FILES, FOLDER, STILL):
             remove_leftovers(out / name)
-        with _progress() as progress, ExitStack() as stack:
+        with progress_bar() as progress, ExitStack() as stack:
             estimate = stack.enter_context(self._estimating(source, out))  # first, so that its work goes last
             # Under temporary names from here on: a place that cannot be written to is refused before the work,
             # and all of them get their names only when the last one is complete.
@@ -280,24 +278,3 @@ class DepthPipeline:
                 pairs.write(hcat([frame, color]))
                 progress.advance(task)
         return color
-
-
-class AverageTimeLeft(ProgressColumn):
-    """The ETA by the speed since the start: maps come in bursts, one per window, at which rich's own estimate jumps."""
-
-    def render(self, task: Task) -> Text:
-        if not task.total or not task.completed or task.elapsed is None:
-            return Text("eta -:--:--")
-        seconds = task.elapsed / task.completed * (task.total - task.completed)
-        return Text(f"eta {timedelta(seconds=round(seconds))}")
-
-
-def _progress() -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        AverageTimeLeft(),
-    )
-    return Progress(*columns, console=Console(stderr=True))

@@ -53,6 +53,12 @@ def content_hash(path: Path) -> str:
     return _hash_of(path, files)
 
 
+def tree_hash(path: Path) -> str:
+    """Of a file's bytes, or of the names and bytes of all files below a folder."""
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    return _hash_of(path, files)
+
+
 @cache
 def code_hash() -> str:
     package = Path(turnaround.__file__).parent
