@@ -4,6 +4,7 @@ A unit is a picklable value, its function a picklable callable that writes whole
 runs on one thread, so that sums are taken in the same order wherever it runs.
 """
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections import deque
@@ -115,10 +116,11 @@ class RayExecutor(Executor):
 
     def run(self, function, units):
         import ray
+        from ray.exceptions import RayError
 
         if not ray.is_initialized():
             variables = {"env_vars": dict.fromkeys(THREADS, "1")}
-            ray.init(address=self.address, include_dashboard=False, runtime_env=variables, logging_level="ERROR")
+            ray.init(address=self.address, include_dashboard=False, runtime_env=variables, logging_level=logging.ERROR)
         remote = ray.remote(num_cpus=1, max_retries=1)(_alone)
         shared, waiting, begun = ray.put(function), deque(range(len(units))), {}
         while waiting or begun:
@@ -128,7 +130,7 @@ class RayExecutor(Executor):
             done, _ = ray.wait(list(begun), num_returns=1)
             try:
                 result = ray.get(done[0])
-            except ray.exceptions.RayError as error:
+            except RayError as error:
                 result = Failure(error=str(error).strip().splitlines()[-1])
             yield begun.pop(done[0]), result
 

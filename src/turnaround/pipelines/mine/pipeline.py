@@ -19,8 +19,7 @@ from turnaround.pipelines.mine.units import (
     Survey,
     Surveying,
     VideoUnit,
-    remove_clip,
-    stored_clips,
+    forget_others,
 )
 from turnaround.pipelines.mine.videos import find_videos
 from turnaround.pipelines.progress import progress_bar
@@ -60,10 +59,7 @@ class MinePipeline:
         with progress_bar() as progress:
             parts = list(self._surveyed(out, videos, progress))
             records = self._mined(out, parts, progress)
-        names = {record.clip for record in records}
-        for clip in stored_clips(out):
-            if clip not in names:
-                remove_clip(out, clip)
+        forget_others(out, videos=paths, clips={record.clip for record in records})
         write_manifest(out, records)
         write_summary(out / SUMMARY, records)
         shutil.rmtree(out / WORK, ignore_errors=True)

@@ -4,7 +4,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -165,9 +165,14 @@ class Mining:
         return found
 
 
-def stored_clips(out: Path) -> list[str]:
-    """The names of all clips that left a record."""
-    return [path.stem for path in sorted((out / RECORDS / CLIPS).glob("*.json"))]
+def forget_others(out: Path, *, videos: Container[str], clips: Container[str]) -> None:
+    """Removes what runs left of videos and clips that are none any more."""
+    for path in (out / RECORDS / VIDEOS).glob("*.json"):
+        if path.stem not in videos:
+            path.unlink()
+    for path in (out / RECORDS / CLIPS).glob("*.json"):
+        if path.stem not in clips:
+            remove_clip(out, path.stem)
 
 
 def remove_clip(out: Path, name: str) -> None:

@@ -1,0 +1,45 @@
+"""Which videos there are to mine."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from turnaround.types import InputError
+
+SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm")
+EYES = ("left", "right")  # how the files or folders of a video in two files are called
+
+
+def find_videos(path: Path) -> Mapping[str, Path]:
+    """Paths by id: one video, or those in a folder, in the order of their names.
+
+    A video is a file, or a folder that holds one entry for each eye. Ids are names without what file names may not
+    have. InputError: none, or two of one id.
+    """
+    videos = [path] if path.is_file() or _is_pair(path) else _inside(path)
+    if not videos:
+        raise InputError(path, expected="a stereo video, or a folder of them", found="none", fix="check the path")
+    found: dict[str, Path] = {}
+    for video in videos:
+        id = video_id(video)
+        if id in found:
+            raise InputError(video, expected="names unlike all others", found=f"{found[id]} too", fix="rename one")
+        found[id] = video
+    return found
+
+
+def video_id(path: Path) -> str:
+    """Letters, digits, "_" and "-" of its name stay; anything else becomes "-"."""
+    stem = path.stem if path.is_file() else path.name
+    return re.sub(r"[^0-9A-Za-z_-]", "-", stem) or "video"
+
+
+def _inside(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return [entry for entry in entries if _is_pair(entry) or (entry.is_file() and entry.suffix.lower() in SUFFIXES)]
+
+
+def _is_pair(path: Path) -> bool:
+    return path.is_dir() and all(any(entry.stem == eye for entry in path.iterdir()) for eye in EYES)
