@@ -29,3 +29,8 @@ def level() -> Pinhole:
 
 def held_askew(dtype=torch.float64) -> Pinhole:
     return picture_camera(yaw=35.0, pitch=-12.0, roll=7.0, eye=(0.3, -1.6, -2.1), dtype=dtype)
+
+
+def ahead(metres: float) -> torch.Tensor:
+    """A point on a camera's axis, in its own axes."""
+    return torch.tensor([0.0, 0.0, metres], dtype=torch.float64)

@@ -9,9 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from published_zero123plus import write_zero123plus
 
 from turnaround.io.image import read_image, write_image
 from turnaround.io.nerfstudio import read_transforms
@@ -148,6 +150,27 @@ def test_an_open_path_ends_before_a_surface_and_a_closed_one_stays_closed(photo,
     assert "goes on" in errors
     poses = poses_of(tmp_path / "round")
     assert len(torch.unique(poses, dim=0)) == 4
+
+
+def test_a_subject_alone_with_a_prior_of_its_other_sides(photo, tmp_path):
+    """The prior is a small random one in the published layout, so only that it is asked and named can be told."""
+    mask = torch.zeros(3, 64, 96)
+    mask[:, 16:48, 8:40] = 1.0
+    write_image(tmp_path / "mask.png", mask)
+    path = write_zero123plus(tmp_path / "prior")
+    prior = ["prior=zero123plus", f"prior.network.path={path}", "prior.network.side=32", "prior.network.steps=2"]
+    staging = ["staging=mask", f"staging.subject.path={tmp_path / 'mask.png'}", "exports=transparent"]
+    out = tmp_path / "out"
+    finished(start(photo, out, *staging, *prior, "prior.device=cpu", "path.frames=6"))
+    assert "no commercial use" in (out / "report.html").read_text()
+    notices = [notice["licence"] for notice in json.loads((out / "record.json").read_text())["weights"]]
+    assert any("no commercial use" in licence for licence in notices)
+    opacity = [cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[..., 3] for file in sorted((out / "cutout").iterdir())]
+    assert len(opacity) == 6
+    assert 0 < (opacity[0] == 255).mean() < 1
+    assert set(np.unique(opacity[0])) <= {0, 255}
+    camera = poses_of(out)
+    assert float((camera[3, :3, 3] - camera[0, :3, 3])[:2].abs().max()) > 1e-3  # it turns about a place at the side
 
 
 def test_a_path_of_one_frame_is_the_photo(photo, tmp_path):

@@ -119,7 +119,7 @@ def test_inpainters_of_published_weights_fill_a_hole(name, inpainting):
 
 def test_zero123plus_is_a_prior(tmp_path):
     path = f"prior.network.path={write_zero123plus(tmp_path)}"
-    prior = chosen("+prior", "zero123plus", path, "prior.network.side=32", "prior.network.steps=2", "prior.device=cpu")
+    prior = chosen("prior", "zero123plus", path, "prior.network.side=32", "prior.network.steps=2", "prior.device=cpu")
     assert isinstance(prior, MultiViewPrior)
     assert prior.name == "zero123plus"
     assert ["no commercial use" in notice.licence for notice in prior.weights] == [True]
@@ -134,7 +134,7 @@ def test_zero123plus_is_a_prior(tmp_path):
 
 
 def test_none_is_a_prior():
-    assert isinstance(chosen("+prior", "none"), MultiViewPrior)
+    assert isinstance(chosen("prior", "none"), MultiViewPrior)
 
 
 NAMED_HERE = {

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from picture_cameras import held_askew, level
+from picture_cameras import ahead, held_askew, level
 
 from turnaround.geometry.camera_path import Arc, CameraPath, Dolly, DollyZoom, Fly, Spiral, Turntable, Wobble
 from turnaround.geometry.easing import Linear, SmoothStep
@@ -47,7 +47,7 @@ def test_every_path_begins_at_the_picture_bit_for_bit(name, start):
     path, start = PATHS[name], STARTS[start]
     assert isinstance(path, CameraPath)
     assert path.closed == (name in CLOSED)
-    cameras = path.cameras(start, PIVOT)
+    cameras = path.cameras(start, ahead(PIVOT))
     assert len(cameras) == path.frames == FRAMES
     assert (cameras.height, cameras.width) == (start.height, start.width)
     assert torch.equal(cameras.world_from_cam[0], start.world_from_cam[0])
@@ -62,7 +62,7 @@ def test_every_path_begins_at_the_picture_bit_for_bit(name, start):
 @pytest.mark.parametrize("name", PATHS)
 def test_the_pivot_stays_where_the_axis_is(name, start):
     start = STARTS[start]
-    cameras = PATHS[name].cameras(start, PIVOT)
+    cameras = PATHS[name].cameras(start, ahead(PIVOT))
     pixels, z = project(point(start).expand(FRAMES, 1, 3), cameras)
     torch.testing.assert_close(pixels[:, 0], start.intrinsics[0, :2, 2].expand(FRAMES, 2), rtol=0, atol=1e-9)  # pixels
     torch.testing.assert_close(z[:, 0], distances(cameras, start), **EXACT)
@@ -72,7 +72,7 @@ def test_the_pivot_stays_where_the_axis_is(name, start):
 @pytest.mark.parametrize("turns", [1, -1, 3])
 def test_a_turntable_is_the_start_turned_about_the_vertical(turns, start):
     start = STARTS[start]
-    cameras = Turntable(frames=FRAMES, turns=turns).cameras(start, PIVOT)
+    cameras = Turntable(frames=FRAMES, turns=turns).cameras(start, ahead(PIVOT))
     for frame in range(FRAMES):
         angle = torch.tensor(math.radians(turns * 360 * frame / FRAMES), dtype=torch.float64)
         turn, pose = rotation_about(UP, angle), start.world_from_cam[0]
@@ -87,7 +87,7 @@ def test_a_turntable_is_the_start_turned_about_the_vertical(turns, start):
 
 def test_a_quarter_turn_by_hand():
     """Seen from above: from behind the pivot to its right, looking left."""
-    cameras = Turntable(frames=4, turns=1).cameras(level(), PIVOT)
+    cameras = Turntable(frames=4, turns=1).cameras(level(), ahead(PIVOT))
     expected = torch.tensor([[0, 0, -1, PIVOT], [0, 1, 0, 0], [1, 0, 0, PIVOT], [0, 0, 0, 1]], dtype=torch.float64)
     torch.testing.assert_close(cameras.world_from_cam[1], expected, **EXACT)
 
@@ -96,7 +96,7 @@ def test_a_quarter_turn_by_hand():
 def test_closed_paths_have_no_seam(name):
     """The step from the last frame to the first is like its neighbours: speed changes no more there than elsewhere."""
     path = dataclasses.replace(CLOSED[name], frames=240)
-    eyes = path.cameras(held_askew(), PIVOT).world_from_cam[:, :3, 3]
+    eyes = path.cameras(held_askew(), ahead(PIVOT)).world_from_cam[:, :3, 3]
     steps = eyes.roll(-1, 0) - eyes
     jolts = (steps.roll(-1, 0) - steps).norm(dim=1)
     seam = jolts[[-2, -1, 0]].max()  # where the last frame, the first and the second are in the middle
@@ -105,14 +105,14 @@ def test_closed_paths_have_no_seam(name):
 
 
 def test_an_arc_goes_out_to_its_degrees():
-    cameras = Arc(frames=3, degrees=90.0, easing=SmoothStep()).cameras(level(), PIVOT)
-    quarter = Turntable(frames=8, turns=1).cameras(level(), PIVOT)
+    cameras = Arc(frames=3, degrees=90.0, easing=SmoothStep()).cameras(level(), ahead(PIVOT))
+    quarter = Turntable(frames=8, turns=1).cameras(level(), ahead(PIVOT))
     torch.testing.assert_close(cameras.world_from_cam, quarter.world_from_cam[:3], **EXACT)  # 0, 45 and 90 degrees
 
 
 def test_a_wobble_goes_right_and_left_and_home():
     path = Wobble(frames=8, side_degrees=10.0, up_degrees=4.0)
-    eyes = path.cameras(level(), 1.0).world_from_cam[:, :3, 3]
+    eyes = path.cameras(level(), ahead(1.0)).world_from_cam[:, :3, 3]
     side, up = torch.atan2(eyes[:, 0], 1 - eyes[:, 2]).rad2deg(), torch.asin(-eyes[:, 1]).rad2deg()
     half = 10 * math.sqrt(0.5)
     expected = torch.tensor([0, half, 10, half, 0, -half, -10, -half], dtype=torch.float64)
@@ -122,7 +122,7 @@ def test_a_wobble_goes_right_and_left_and_home():
 
 
 def test_a_spiral_is_highest_and_farthest_half_way():
-    cameras = Spiral(frames=4, turns=1, rise_degrees=30.0, reach=2.0).cameras(level(), 1.0)
+    cameras = Spiral(frames=4, turns=1, rise_degrees=30.0, reach=2.0).cameras(level(), ahead(1.0))
     eyes = cameras.world_from_cam[:, :3, 3] - torch.tensor([0, 0, 1], dtype=torch.float64)
     torch.testing.assert_close(eyes.norm(dim=1), torch.tensor([1, 1.5, 2, 1.5], dtype=torch.float64), **EXACT)
     highest = torch.tensor([0, -2 * 0.5, 2 * math.sqrt(0.75)], dtype=torch.float64)  # 30 degrees up, opposite
@@ -133,7 +133,7 @@ def test_a_spiral_is_highest_and_farthest_half_way():
 
 def test_a_dolly_goes_straight_and_no_further():
     start = held_askew()
-    cameras = Dolly(frames=5, share=0.5, easing=Linear()).cameras(start, 4.0)
+    cameras = Dolly(frames=5, share=0.5, easing=Linear()).cameras(start, ahead(4.0))
     pose = start.world_from_cam[0]
     expected = pose[:3, 3] + torch.arange(5, dtype=torch.float64)[:, None] * 0.5 * pose[:3, 2]
     torch.testing.assert_close(cameras.world_from_cam[:, :3, 3], expected, **EXACT)
@@ -144,7 +144,7 @@ def test_a_dolly_goes_straight_and_no_further():
 @pytest.mark.parametrize("share", [0.8, -2.0])
 def test_a_dolly_zoom_keeps_the_plane_of_the_pivot(share):
     start = held_askew()
-    cameras = DollyZoom(frames=FRAMES, share=share, easing=SmoothStep()).cameras(start, PIVOT)
+    cameras = DollyZoom(frames=FRAMES, share=share, easing=SmoothStep()).cameras(start, ahead(PIVOT))
     corners = torch.tensor([[-0.6, 0.3, PIVOT, 1], [0.7, -0.5, PIVOT, 1]], dtype=torch.float64)
     segment = (corners @ start.world_from_cam[0].T)[:, :3]
     pixels, z = project(segment.expand(FRAMES, 2, 3), cameras)
@@ -153,7 +153,7 @@ def test_a_dolly_zoom_keeps_the_plane_of_the_pivot(share):
 
 
 def test_a_flight_changes_the_size_by_even_factors_and_rises():
-    cameras = Fly(frames=4, reach=8.0, up_degrees=30.0, easing=Linear()).cameras(level(), PIVOT)
+    cameras = Fly(frames=4, reach=8.0, up_degrees=30.0, easing=Linear()).cameras(level(), ahead(PIVOT))
     expected = PIVOT * torch.tensor([1, 2, 4, 8], dtype=torch.float64)
     torch.testing.assert_close(distances(cameras, level()), expected, **EXACT)
     up = (cameras.world_from_cam[:, 1, 3] / -expected).asin().rad2deg()
@@ -162,7 +162,7 @@ def test_a_flight_changes_the_size_by_even_factors_and_rises():
 
 @pytest.mark.parametrize("name", PATHS)
 def test_one_frame_is_the_start(name):
-    cameras = dataclasses.replace(PATHS[name], frames=1).cameras(held_askew(), PIVOT)
+    cameras = dataclasses.replace(PATHS[name], frames=1).cameras(held_askew(), ahead(PIVOT))
     assert torch.equal(cameras.world_from_cam, held_askew().world_from_cam)
 
 
@@ -180,8 +180,11 @@ def test_one_frame_is_the_start(name):
         (lambda: Dolly(frames=2, share=1.0, easing=Linear()), "share: expected less than 1"),
         (lambda: DollyZoom(frames=2, share=1.5, easing=Linear()), "share: expected less than 1"),
         (lambda: Fly(frames=2, reach=-1.0, up_degrees=1.0, easing=Linear()), "reach: expected a share above 0"),
-        (lambda: Turntable(frames=2, turns=1).cameras(level(), 0.0), "pivot: expected metres above 0, found 0"),
-        (lambda: Turntable(frames=2, turns=1).cameras(level(), math.nan), "pivot: expected metres above 0, found nan"),
+        (lambda: Turntable(frames=2, turns=1).cameras(level(), ahead(0.0)), "pivot: expected metres above 0, found 0"),
+        (
+            lambda: Turntable(frames=2, turns=1).cameras(level(), ahead(math.nan)),
+            "pivot: expected metres above 0, found nan",
+        ),
     ],
 )
 def test_what_makes_no_path_is_refused(make, named):

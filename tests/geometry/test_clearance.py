@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from picture_cameras import HEIGHT, WIDTH, level
+from picture_cameras import HEIGHT, WIDTH, ahead, level
 
 from turnaround.geometry.camera_path import Arc, Dolly, Turntable
 from turnaround.geometry.clearance import stopped_before
@@ -22,7 +22,7 @@ def depth():
 
 def straight(*, pivot=4.0):
     """Metre by tenth of a metre along the axis, from 0 to 3.9."""
-    return Dolly(frames=40, share=39 / 40, easing=Linear()).cameras(level(), pivot)
+    return Dolly(frames=40, share=39 / 40, easing=Linear()).cameras(level(), ahead(pivot))
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_nothing_is_said_of_what_is_unknown_or_outside(depth):
         stopped_before(straight(), torch.full_like(depth, torch.nan), level(), distance=1.0, thickness=9.0).frame
         is None
     )
-    backwards = Dolly(frames=9, share=-2.0, easing=Linear()).cameras(level(), 3.0)
+    backwards = Dolly(frames=9, share=-2.0, easing=Linear()).cameras(level(), ahead(3.0))
     assert stopped_before(backwards, depth, level(), distance=9.0, thickness=math.inf).frame is None
-    arc = Arc(frames=10, degrees=90.0, easing=Linear()).cameras(level(), 4.0)  # leaves a picture of 60 degrees
+    arc = Arc(frames=10, degrees=90.0, easing=Linear()).cameras(level(), ahead(4.0))  # leaves a picture of 60 degrees
     assert stopped_before(arc, torch.full_like(depth, 9.0), level(), distance=5.5, thickness=math.inf).frame is None
 
 
@@ -64,7 +64,7 @@ def test_the_start_is_kept_however_near_it_is(depth):
 
 def test_space_far_behind_what_is_seen_may_count_as_free(depth):
     """Around the box at its centre, 3 metres on: the way leads behind it, between it and the wall."""
-    cameras = Turntable(frames=72, turns=1).cameras(level(), 2.3)
+    cameras = Turntable(frames=72, turns=1).cameras(level(), ahead(2.3))
     assert stopped_before(cameras, depth, level(), distance=0.2, thickness=1.0).frame is None  # the wall is at 5
     frame = stopped_before(cameras, depth, level(), distance=0.2, thickness=math.inf).frame
     eye = cameras.world_from_cam[frame, :3, 3]

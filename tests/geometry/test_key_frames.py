@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from picture_cameras import held_askew
+from picture_cameras import ahead, held_askew
 
 from turnaround.geometry.camera_path import Arc, Turntable
 from turnaround.geometry.easing import Linear
@@ -24,7 +24,7 @@ def turned(degrees, *, centre=(0.0, 0.0, 0.0), focal=50.0):
 
 
 def circle(frames):
-    return Turntable(frames=frames, turns=1).cameras(held_askew(), PIVOT)
+    return Turntable(frames=frames, turns=1).cameras(held_askew(), ahead(PIVOT))
 
 
 def test_key_frames_of_a_path_are_met_bit_for_bit():
@@ -38,7 +38,7 @@ def test_key_frames_of_a_path_are_met_bit_for_bit():
 
 
 def test_an_open_path_keeps_both_ends():
-    cameras = Arc(frames=10, degrees=60.0, easing=Linear()).cameras(held_askew(), PIVOT)
+    cameras = Arc(frames=10, degrees=60.0, easing=Linear()).cameras(held_askew(), ahead(PIVOT))
     keys = KeyFrames.along(cameras, 3, closed=False)
     assert [key.time for key in keys.frames] == [0, pytest.approx(4 / 9), 1]
     found = keys.cameras(10).world_from_cam

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from filmed_orbits import camera_lines
-from picture_cameras import held_askew, level
+from picture_cameras import ahead, held_askew, level
 
 from turnaround.geometry.camera_path import CameraPath, DollyZoom, Spiral
 from turnaround.geometry.easing import Linear
@@ -43,33 +43,33 @@ def write(folder, name, cameras):
 @pytest.mark.parametrize("made", [SPIRAL, ZOOM], ids=["spiral", "dolly zoom"])
 def test_a_path_of_another_start_in_another_unit_comes_back(tmp_path, name, made):
     """Written from where the file's world has its picture, at half the size, and read for ours at twice that."""
-    file = write(tmp_path, name, made.cameras(level(), PIVOT / 2))
+    file = write(tmp_path, name, made.cameras(level(), ahead(PIVOT / 2)))
     path = Imported(file=file, scale=2.0)
     assert isinstance(path, CameraPath)
     assert path.frames == FRAMES
     assert path.closed == (name == "path.json")
     start = held_askew()
-    found = path.cameras(start, 9.0)
-    first_from_cam = made.cameras(level(), PIVOT).world_from_cam  # level stands where the world's axes are
+    found = path.cameras(start, ahead(9.0))
+    first_from_cam = made.cameras(level(), ahead(PIVOT)).world_from_cam  # level stands where the world's axes are
     expected = start.world_from_cam[0] @ first_from_cam
     torch.testing.assert_close(found.world_from_cam, expected, rtol=0, atol=1e-6)  # transforms.json is read in float32
-    zooms = made.cameras(start, PIVOT).intrinsics
+    zooms = made.cameras(start, ahead(PIVOT)).intrinsics
     torch.testing.assert_close(found.intrinsics, zooms, rtol=1e-6, atol=0)
     assert torch.equal(found.world_from_cam[0], start.world_from_cam[0])
     assert torch.equal(found.intrinsics[0], start.intrinsics[0])
 
 
 def test_the_type_and_size_are_the_starts(tmp_path):
-    path = Imported(file=write(tmp_path, "path.json", SPIRAL.cameras(level(), PIVOT)), scale=1.0)
+    path = Imported(file=write(tmp_path, "path.json", SPIRAL.cameras(level(), ahead(PIVOT))), scale=1.0)
     start = held_askew(torch.float32)
-    found = path.cameras(start, PIVOT)
+    found = path.cameras(start, ahead(PIVOT))
     assert found.world_from_cam.dtype == found.intrinsics.dtype == torch.float32
     assert torch.equal(found.world_from_cam[0], start.world_from_cam[0])
     assert (found.height, found.width) == (start.height, start.width)
 
 
 def test_what_holds_no_path_is_refused_at_once(tmp_path):
-    file = write(tmp_path, "path.json", SPIRAL.cameras(level(), PIVOT))
+    file = write(tmp_path, "path.json", SPIRAL.cameras(level(), ahead(PIVOT)))
     for scale in (0.0, -1.0, math.nan, math.inf):
         with pytest.raises(InputError, match="scale: expected metres above 0"):
             Imported(file=file, scale=scale)

@@ -1,5 +1,6 @@
 import torch
 from inpainting import camera
+from picture_cameras import ahead
 
 from turnaround.geometry.camera_path import Turntable
 from turnaround.pipelines.orbit.account import verdict_of
@@ -16,7 +17,7 @@ def test_degrees_are_positive_to_the_photos_right():
         label=still.byte(),
         confidence=still,
         step=still.long(),
-        cameras=Turntable(frames=frames, turns=1).cameras(camera(8, 12), 2.0),
+        cameras=Turntable(frames=frames, turns=1).cameras(camera(8, 12), ahead(2.0)),
     )
     assert orbit.cameras.world_from_cam[1, 0, 3] > 0  # the first step goes to the right
     found = degrees_of(orbit) % 360

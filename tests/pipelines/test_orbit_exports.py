@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from small_orbits import PIVOT, SETTING, SURFACES, small_orbit, written
 
+from turnaround.geometry.projection import unproject
 from turnaround.io.camera_path import read_camera_path
 from turnaround.io.colmap import read_colmap
 from turnaround.io.depth import read_depth_truth_npz
@@ -19,7 +20,7 @@ from turnaround.io.video import open_frames, read_video
 from turnaround.pipelines.orbit.exports.cameras import CameraPathJson, Colmap, Transforms
 from turnaround.pipelines.orbit.exports.export import Exports, Setting
 from turnaround.pipelines.orbit.exports.maps import DepthMaps, Masks, ProvenanceArrays
-from turnaround.pipelines.orbit.exports.pictures import Frames, Gif, Mp4, ProvenanceMp4
+from turnaround.pipelines.orbit.exports.pictures import Cutout, Frames, Gif, Mp4, ProvenanceMp4
 from turnaround.pipelines.orbit.exports.scene import SceneGlb, ScenePly
 from turnaround.types import DepthKind, InputError, Provenance
 
@@ -137,6 +138,19 @@ def test_depth_is_exact_in_npz_and_inverse_in_png(tmp_path, finished):
     pictures = torch.stack([read_png16(out / "depth" / f"{number:05d}.png") for number in range(FRAMES)])
     # half a step of 16 bits, and float32's own error
     torch.testing.assert_close(pictures, depth.min() / depth, rtol=0, atol=0.5 / 65535 + 1e-6)
+
+
+def test_a_cutout_is_the_frames_within_the_ball_and_nothing_else(tmp_path, finished):
+    orbit, cache = finished
+    away = (unproject(orbit.depth, orbit.cameras) - PIVOT.to(orbit.depth)).norm(dim=-1)
+    radius = float(away.quantile(0.3))
+    inside = away <= radius
+    with_alpha = Exports(files={"cutout": Cutout()})
+    with_alpha.write(tmp_path, orbit, cache, replace(SETTING, radius=radius))
+    for number, frame in enumerate(orbit.video):
+        stored = torch.from_numpy(np.array(Image.open(tmp_path / "cutout" / f"{number:05d}.png")))
+        assert torch.equal(stored[..., 3] == 255, inside[number])
+        assert torch.equal(stored[..., :3], (frame * inside[number] * 255).round().byte().permute(1, 2, 0))
 
 
 def test_masks_are_white_where_generated(tmp_path, finished):

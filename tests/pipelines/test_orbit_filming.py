@@ -12,6 +12,7 @@ from turnaround.evaluation.classical import OpenCvInpainter
 from turnaround.evaluation.orbits import sparse
 from turnaround.geometry.se3 import rigid
 from turnaround.geometry.surroundings import surroundings_of
+from turnaround.nets.object_prior import NoPrior
 from turnaround.pipelines.orbit.filming import CacheFilmer, MeshFilmer, opening
 from turnaround.pipelines.orbit.growth import Grower, Merging
 from turnaround.pipelines.orbit.layering import Layering
@@ -21,7 +22,7 @@ from turnaround.pipelines.orbit.splats import Colors
 from turnaround.pipelines.orbit.stops import Stops
 from turnaround.render.cache import Surfaces
 from turnaround.render.elements import Edges
-from turnaround.types import DepthKind, Filmer, Provenance, SceneCache, View
+from turnaround.types import DepthKind, Filmer, ObjectViews, PicturedObject, Provenance, SceneCache, View
 
 HEIGHT, WIDTH = 48, 64
 TELEA = OpenCvInpainter(algorithm="telea", radius=3.0)
@@ -50,6 +51,7 @@ def orbiter_of(depth):
     grower = Grower(
         estimator=Knowing(depth),
         inpainter=TELEA,
+        prior=NoPrior(),
         relief=Relief(near=1.0, ratio=8.0, ground=0.1, sharpening=Sharpening(taps=1, stride=0.1, spread=0.1, passes=0)),
         layering=Layering(depth_ratio=0.1, least=0.003, most=4, reach=0.25, margin=0.02),
         surfaces=Surfaces(
@@ -140,6 +142,47 @@ def test_a_cache_films_without_holes_and_begins_with_the_picture(world, cameras)
     assert torch.equal(video, again)
 
 
+class GreenSide:
+    """A prior that is sure of one rectangle, which it takes for green."""
+
+    name = "green"
+    weights = ()
+    rows, columns = slice(10, 30), slice(4, 30)
+
+    def views(self, seen, cameras, *, seed):
+        sure = torch.zeros(len(cameras), HEIGHT, WIDTH, dtype=torch.bool)
+        sure[:, self.rows, self.columns] = True
+        return ObjectViews(video=sure[:, None] * torch.tensor([0.0, 1.0, 0.0])[:, None, None], sure=sure)
+
+    def fingerprint(self):
+        return self.name
+
+
+def test_a_prior_fills_what_is_unknown_where_it_is_sure_and_nothing_else(world, cameras):
+    view = view_of(world, 0)
+    grower = orbiter_of(view.depth).grower
+    first = opening(orbiter_of(view.depth), given(view))
+    cache, around = SceneCache(views=(first,)), surroundings_of(first.view.depth, first.view.camera, cameras, PIVOT)
+    last = cameras.at(len(cameras) - 1)
+    subject = PicturedObject(
+        image=view.image, mask=torch.ones(HEIGHT, WIDTH, dtype=torch.bool), camera=view.camera, depth=3.0
+    )
+    asked = replace(grower, prior=GreenSide())
+    assert asked.settings != grower.settings
+    made, _ = asked.key_view(cache, last, 1, around, subject)
+    plain, _ = grower.key_view(cache, last, 1, around, subject)
+    hole = grower.seen(cache, last).hole
+    sure = torch.zeros_like(hole)
+    sure[GreenSide.rows, GreenSide.columns] = True
+    green = (made.view.image == torch.tensor([0.0, 1.0, 0.0])[:, None, None]).all(dim=0)
+    assert (hole & sure).any()
+    assert green[hole & sure].all()
+    assert torch.equal(made.view.image[:, ~hole], plain.view.image[:, ~hole])
+    assert (made.label[hole] == int(Provenance.GENERATED)).all()
+    unasked, _ = asked.key_view(cache, last, 1, around, None)
+    assert torch.equal(unasked.view.image, plain.view.image)
+
+
 def test_a_camera_that_sees_nothing_known_gets_the_mean_colour(world, cameras):
     """From behind, its back to all that is known, there is nothing that an inpainter could go on from."""
     view = view_of(world, 0)
@@ -149,7 +192,7 @@ def test_a_camera_that_sees_nothing_known_gets_the_mean_colour(world, cameras):
     back = rigid(torch.diag(torch.tensor([-1.0, 1.0, -1.0])), torch.zeros(3))
     away = replace(away, world_from_cam=away.world_from_cam @ back)
     around = surroundings_of(first.view.depth, first.view.camera, cameras, PIVOT)
-    made, figures = grower.key_view(SceneCache(views=(first,)), away, 1, around)
+    made, figures = grower.key_view(SceneCache(views=(first,)), away, 1, around, None)
     assert figures["hole"] == 1
     mean = view.image.mean(dim=(1, 2))
     torch.testing.assert_close(made.view.image, mean[:, None, None].expand(3, HEIGHT, WIDTH))

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 from inpainting import camera
+from picture_cameras import ahead
 
 from turnaround.geometry.camera_path import Turntable
 from turnaround.pipelines.orbit.orbiter import camera_digest
@@ -13,7 +14,7 @@ STOPS = Stops(share=0.2, least=0.01)
 
 
 def cameras(frames=60):
-    return Turntable(frames=frames, turns=1).cameras(camera(32, 48), 2.0)
+    return Turntable(frames=frames, turns=1).cameras(camera(32, 48), ahead(2.0))
 
 
 def number_of(one):
@@ -28,7 +29,7 @@ def unknown_from(*ends, each=0.03):
 
 
 def test_the_step_is_the_largest_with_little_unknown():
-    path = Turntable(frames=60, turns=-1).cameras(camera(32, 48), 2.0)  # so that the heading rises
+    path = Turntable(frames=60, turns=-1).cameras(camera(32, 48), ahead(2.0))  # so that the heading rises
     assert number_of(path.at(7)) == 7
     assert STOPS.next(Arc(first=0, last=60, backwards=False), path, unknown_from(0, 60)) == 6  # 6 * 0.03 <= 0.2
     assert STOPS.next(Arc(first=6, last=60, backwards=True), path, unknown_from(6, 60)) == 54
@@ -44,7 +45,7 @@ def test_a_gap_of_which_all_is_known_is_closed():
 
 def test_both_ends_take_turns_and_meet_and_what_was_stepped_over_follows():
     arcs, ends = [Arc(first=0, last=60, backwards=False)], []
-    path, stops = Turntable(frames=60, turns=-1).cameras(camera(32, 48), 2.0), Stops(share=0.2, least=0.08)
+    path, stops = Turntable(frames=60, turns=-1).cameras(camera(32, 48), ahead(2.0)), Stops(share=0.2, least=0.08)
     while arcs:
         arc, *arcs = arcs
         frame = stops.next(arc, path, unknown_from(0, 60, *ends, each=0.025))
@@ -84,6 +85,6 @@ def test_pictures_get_whole_multiples(size, expected):
 def test_cameras_are_told_apart_by_what_they_are():
     path = cameras()
     assert camera_digest(path) == camera_digest(cameras())
-    backwards = Turntable(frames=60, turns=-1).cameras(camera(32, 48), 2.0)
+    backwards = Turntable(frames=60, turns=-1).cameras(camera(32, 48), ahead(2.0))
     longer = replace(path, intrinsics=2 * path.intrinsics)
     assert len({camera_digest(each) for each in (path, backwards, longer)}) == 3

@@ -14,8 +14,9 @@ from turnaround.pipelines.orbit.subject import (
     Plain,
     Transparent,
     pivot,
+    radius,
 )
-from turnaround.types import InputError
+from turnaround.types import InputError, Pinhole
 
 HEIGHT, WIDTH = 40, 60
 
@@ -124,27 +125,37 @@ def test_automatic_takes_alpha_only_where_it_says_something():
     assert torch.equal(Automatic().mask(picture(), depth), MIDDLE)
 
 
-def test_the_pivot_is_the_median_of_known_depths():
+def test_the_pivot_is_at_the_median_of_known_depths_in_the_middle_of_the_subject():
+    k = torch.tensor([[50.0, 0, WIDTH / 2], [0, 50, HEIGHT / 2], [0, 0, 1]])
+    camera = Pinhole(world_from_cam=torch.eye(4)[None], intrinsics=k[None], height=HEIGHT, width=WIDTH)
+    place = 3 * torch.tensor([-1.0 / 50, 1.0 / 50, 1.0], dtype=torch.float64)  # the middle is (29, 21), at 3 m
     depth = torch.full((HEIGHT, WIDTH), 100.0)
     depth[MIDDLE] = torch.cat([torch.full((100,), 2.0), torch.full((124,), 3.0), torch.full((100,), 7.0)])
-    assert pivot(depth, MIDDLE) == 3.0
+    torch.testing.assert_close(pivot(depth, MIDDLE, camera), place)
     depth[12, 20:38] = torch.nan
     depth[13, 20:38] = torch.inf
-    assert pivot(depth, MIDDLE) == 3.0
+    torch.testing.assert_close(pivot(depth, MIDDLE, camera), place)
     with pytest.raises(InputError, match="known depth"):
-        pivot(torch.full_like(depth, torch.nan), MIDDLE)
+        pivot(torch.full_like(depth, torch.nan), MIDDLE, camera)
+
+
+def test_a_ball_around_the_pivot_holds_a_flat_subject():
+    k = torch.tensor([[50.0, 0, WIDTH / 2], [0, 50, HEIGHT / 2], [0, 0, 1]])
+    camera = Pinhole(world_from_cam=torch.eye(4)[None], intrinsics=k[None], height=HEIGHT, width=WIDTH)
+    depth = scene(MIDDLE, near=2.0)
+    found = radius(depth, MIDDLE, camera, pivot(depth, MIDDLE, camera))
+    corner = 2.0 / 50 * 8.5 * 2**0.5  # of an 18 x 18 pixel square, from its middle, at 2 m
+    assert corner < found <= 1.1 * corner  # the ball has a tenth of room, less what 2 % of the pixels reach beyond
 
 
 def test_backgrounds_leave_the_subject_bit_for_bit():
     image = picture().image
-    for background, rest, opacity in (
-        (Keep(), image, torch.ones(HEIGHT, WIDTH)),
-        (Plain(color=[1, 0.5, 0.0]), torch.tensor([1, 0.5, 0])[:, None, None], torch.ones(HEIGHT, WIDTH)),
-        (Transparent(), torch.tensor(0.0), MIDDLE.float()),
+    for background, rest in (
+        (Keep(), image),
+        (Plain(color=[1, 0.5, 0.0]), torch.tensor([1, 0.5, 0])[:, None, None]),
+        (Transparent(), torch.tensor(0.0)),
     ):
-        found, alpha = background.apply(image, MIDDLE)
-        assert torch.equal(found, torch.where(MIDDLE, image, rest))
-        assert torch.equal(alpha, opacity)
+        assert torch.equal(background.apply(image, MIDDLE), torch.where(MIDDLE, image, rest))
 
 
 @pytest.mark.parametrize("color", [[1, 1], [0, 0, 256], [0.5, 0.5, float("nan")]])

@@ -1,6 +1,6 @@
 """Camera paths of a video that is made from one picture: they all begin at the picture's own camera.
 
-A camera is carried by a rig whose centre is a pivot before it, on its axis. The rig turns about the world's vertical
+A camera is carried by a rig whose centre is a pivot before it. The rig turns about the world's vertical
 (`paths.UP`) and tilts, and the camera moves on it towards the pivot or away. One that is pitched or rolled stays so.
 """
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from turnaround.geometry.easing import Curve, Easing
 from turnaround.geometry.paths import turned
@@ -29,10 +31,10 @@ class CameraPath(Protocol):
     @property
     def closed(self) -> bool: ...
 
-    def cameras(self, start: Pinhole, pivot: float) -> Pinhole:
+    def cameras(self, start: Pinhole, pivot: Float[Tensor, "3"]) -> Pinhole:
         """`frames` cameras of start's size and type, the first of which is `start` bit for bit.
 
-        start: one frame, any pose. pivot: metres from it along its axis to the point that is turned about.
+        start: one frame, any pose. pivot: the point that is turned about, in start's axes, before it; metres.
         """
         ...
 
@@ -66,11 +68,11 @@ class RigPath(ABC):
         """The focal length as a share of the first."""
         return torch.ones_like(time)
 
-    def cameras(self, start: Pinhole, pivot: float) -> Pinhole:
+    def cameras(self, start: Pinhole, pivot: Float[Tensor, "3"]) -> Pinhole:
         """As of `CameraPath`."""
-        require("pivot", 0 < pivot < math.inf, "metres above 0", pivot)
+        require("pivot", 0 < float(pivot[2]) < math.inf, "metres above 0", float(pivot[2]))
         pose, time = start.world_from_cam[0].double(), self.times().to(start.world_from_cam.device)
-        point = pose[:3, 3] + pivot * pose[:3, 2]
+        point = pose[:3, 3] + pose[:3, :3] @ pivot.to(pose)
         poses = turned(pose, point, self.turned_degrees(time).deg2rad(), -self.risen_degrees(time).deg2rad())
         poses = rigid(poses[:, :3, :3], point + self.distance(time)[:, None] * (poses[:, :3, 3] - point))
         poses[0] = pose  # without the roundings

@@ -43,6 +43,14 @@ def write_image(path: Path, image: Float[Tensor, "3 h w"]) -> None:
         temporary.write_bytes(data)
 
 
+def write_cutout(path: Path, image: Float[Tensor, "3 h w"], alpha: Float[Tensor, "h w"]) -> None:
+    """An 8 bit .png of RGB and opacity in [0, 1]."""
+    require_suffix(path, ".png")
+    pixels = cv2.cvtColor(quantise(path, torch.cat([image, alpha[None]]), 255).transpose(1, 2, 0), cv2.COLOR_RGBA2BGRA)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(cv2.imencode(".png", pixels)[1].tobytes())
+
+
 def encode_png(subject: object, image: Float[Tensor, "3 h w"]) -> bytes:
     """What `write_image` writes to a .png; `subject` is what an error names."""
     return _encode(".png", subject, image)

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from jaxtyping import Float
+from torch import Tensor
+
 from turnaround.geometry.camera_path import require
 from turnaround.geometry.se3 import invert
 from turnaround.io.camera_path import read_camera_path
@@ -44,7 +47,7 @@ class Imported:
     def closed(self) -> bool:
         return self._given[1]
 
-    def cameras(self, start: Pinhole, pivot: float) -> Pinhole:
+    def cameras(self, start: Pinhole, pivot: Float[Tensor, "3"]) -> Pinhole:
         """As of `CameraPath`; the pivot plays no part."""
         given = self._given[0]
         first_from_cam = invert(given.world_from_cam[0]) @ given.world_from_cam

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.pipelines.orbit.card import Card, degrees_of
 from turnaround.pipelines.orbit.exports.export import Finished
-from turnaround.types import OrbitVideo, SceneCache, WeightsNotice
+from turnaround.types import KeyView, OrbitVideo, SceneCache, WeightsNotice
 from turnaround.viz.circle import AroundTheCircle
 from turnaround.viz.color import colorize
 from turnaround.viz.provenance import around, provenance_colors
@@ -20,7 +21,7 @@ ANSWER = (
     "It does not know: it measures how far away everything in the photo is, moves the photo's pixels to their places "
     "in space, lets a camera walk around them, and paints what no pixel covers so that it fits what is there."
 )
-SHOWN = 4  # pictures of a stage
+SHOWN, GREY = 4, 0.5  # pictures of a stage, and what those with parts are shown before
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +87,29 @@ def _stages(orbit: OrbitVideo, cache: SceneCache, account: Account) -> Sequence[
             gives=[Figure(caption="Bright is near", picture=figure_jpeg(colorize(inverse / inverse.amax())))],
         ),
         StageAccount(
+            name="Behind the objects",
+            does=(
+                f"Cuts the photo where one thing hides another, and paints what is behind: {len(cache.behind)} layers."
+                if cache.behind
+                else "Nothing in this photo hides enough of anything else to be worth a layer."
+            ),
+            model=inpainter,
+            seconds=seconds["layers"],
+            gives=[
+                Figure(caption=f"Layer {number + 1}, all of it invented", picture=figure_jpeg(_alone(layer)))
+                for number, layer in enumerate(cache.behind[:SHOWN])
+            ],
+        ),
+        StageAccount(
             name="Growing the scene",
             does=(
-                "Paints what the photo's objects hide. Then walks along the path from both ends and stops "
+                "Walks along the path from both ends and stops "
                 f"{len(cache.views) - 1} times where too much is unknown; there the holes are painted, the depth of "
                 "what was painted is fitted to what was known, and moved out of space that another view has seen to "
                 "be empty."
             ),
             model=inpainter,
-            seconds=seconds["layers"] + seconds["view"],
+            seconds=seconds["view"],
             gives=[
                 Figure(
                     caption=f"View {view.step}: invented parts are tinted",
@@ -117,3 +132,8 @@ def _stages(orbit: OrbitVideo, cache: SceneCache, account: Account) -> Sequence[
             ],
         ),
     ]
+
+
+def _alone(layer: KeyView) -> Float[Tensor, "3 h w"]:
+    """What a layer holds, before grey."""
+    return torch.where(layer.view.depth.isfinite(), layer.view.image, GREY)

@@ -38,7 +38,7 @@ class CacheFilmer:
             stages = Stages(Path(folder))
             view = opening(orbiter, first)
             result = stages.run("depth", lambda: packed_view(view), inputs=[], settings=self.name)
-            grown = orbiter.grown(stages, result, cameras, pivot, closed=closed)
+            grown = orbiter.grown(stages, result, cameras, pivot, closed=closed, subject=None)
             return orbiter.filmed(stages, grown, cameras, still.scenes(view), still.settings).video
 
 

@@ -1,7 +1,7 @@
 """How a scene cache grows: views along the path, each inpainted where the cache knows nothing, and merged into it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,13 +18,17 @@ from turnaround.render.cache import Surfaces, render
 from turnaround.types import (
     Inpainter,
     KeyView,
+    MultiViewPrior,
+    ObjectViews,
     PartialVideo,
+    PicturedObject,
     Pinhole,
     Provenance,
     Rendering,
     ResumableDepthEstimator,
     SceneCache,
     View,
+    WeightsNotice,
 )
 
 RING = 2  # known pixels around a hole that a key view keeps, so that its surfaces join those of others
@@ -46,10 +50,12 @@ class Merging:
 
 @dataclass(frozen=True, kw_only=True)
 class Grower:
-    """Makes key views. relief: as for the first view."""
+    """Makes key views. prior: of the sides of a picture's subject; the inpainter fills what it is not sure of. relief:
+    as for the first view."""
 
     estimator: ResumableDepthEstimator
     inpainter: Inpainter
+    prior: MultiViewPrior
     relief: Relief
     layering: Layering
     surfaces: Surfaces
@@ -60,7 +66,16 @@ class Grower:
     def settings(self) -> str:
         """All that decides what it makes, as text."""
         plain = (self.relief, self.layering, self.surfaces, self.merging, self.seed)
-        return repr((*plain, self.estimator.fingerprint(), self.inpainter.fingerprint()))
+        return repr((*plain, *(part.fingerprint() for part in (self.estimator, self.inpainter, self.prior))))
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        return [notice for part in (self.estimator, self.inpainter, self.prior) for notice in part.weights]
+
+    @property
+    def painters(self) -> str:
+        """Names of what paints."""
+        return self.inpainter.name if self.prior.name == "none" else f"{self.inpainter.name}, {self.prior.name}"
 
     def seen(self, cache: SceneCache, camera: Pinhole) -> Rendering:
         return render(cache, camera, self.surfaces)
@@ -73,7 +88,7 @@ class Grower:
         """What the objects of a view hide from its own camera, so that it is there when another looks past them."""
         views = []
         for seen, wanted in self.layering.hidden_parts(first):
-            image = self._filled(seen, first)
+            image = self._filled(seen, first, None)
             depth = 1 / self._joined(seen, around)
             views.append(
                 KeyView(
@@ -86,12 +101,17 @@ class Grower:
         return views
 
     def key_view(
-        self, cache: SceneCache, camera: Pinhole, step: int, around: Surroundings
+        self,
+        cache: SceneCache,
+        camera: Pinhole,
+        step: int,
+        around: Surroundings,
+        subject: PicturedObject | None,
     ) -> tuple[KeyView, Mapping[str, float]]:
         """What a camera adds to the cache, and its figures: `hole` (share that was unknown), `residual` of the fitted
         depth, `moved` (share of new points that stood in free space) and `left` (of which some still do: left out)."""
         seen = self.seen(cache, camera)
-        image = self._filled(seen, cache.views[0])
+        image = self._filled(seen, cache.views[0], self._sides(subject, camera))
         fitted = self._depth(image, seen, around)
         found = torch.where(seen.hole, 1 / fitted.inverse_depth, torch.nan)
         moved, stuck = out_of_free_space(
@@ -119,11 +139,20 @@ class Grower:
             "left": float(stuck.sum()) / unknown,
         }
 
-    def _filled(self, seen: Rendering, first: KeyView) -> Float[Tensor, "3 h w"]:
-        """Where nothing is known, which no inpainter goes on from, the mean colour of the first view."""
-        if seen.hole.all():
+    def _sides(self, subject: PicturedObject | None, camera: Pinhole) -> ObjectViews | None:
+        return None if subject is None else self.prior.views(subject, camera, seed=self.seed)
+
+    def _filled(self, seen: Rendering, first: KeyView, sides: ObjectViews | None) -> Float[Tensor, "3 h w"]:
+        """sides: of the subject, which fill what is not known as far as they are sure. Where nothing at all is known,
+        which no inpainter goes on from, the mean colour of the first view."""
+        partial = partial_of(seen)
+        if sides is not None:
+            sure = sides.sure & partial.hole
+            video = torch.where(sure[:, None], sides.video, partial.video)
+            partial = replace(partial, video=video, hole=partial.hole & ~sure)
+        if partial.hole.all():
             return first.view.image.mean(dim=(1, 2), keepdim=True).expand_as(seen.image).clone()
-        return self.inpainter.fill(partial_of(seen), seed=self.seed).video[0]
+        return self.inpainter.fill(partial, seed=self.seed).video[0]
 
     def _depth(self, image: Float[Tensor, "3 h w"], seen: Rendering, around: Surroundings) -> Fitted:
         """Inverse depth of the whole picture."""

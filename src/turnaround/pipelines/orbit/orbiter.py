@@ -23,7 +23,7 @@ from turnaround.pipelines.orbit.packing import (
 from turnaround.pipelines.orbit.splats import Splats
 from turnaround.pipelines.orbit.stops import Arc, Stops
 from turnaround.pipelines.stage import Result, Stages
-from turnaround.types import OrbitVideo, Pinhole, SceneCache, WeightsNotice
+from turnaround.types import OrbitVideo, PicturedObject, Pinhole, SceneCache, WeightsNotice
 
 FIGURE = "figures."
 CHUNK = 12  # frames that are rendered and kept together
@@ -50,13 +50,21 @@ class Orbiter:
     @property
     def weights(self) -> Sequence[WeightsNotice]:
         """Of all its parts."""
-        return [*self.grower.estimator.weights, *self.grower.inpainter.weights, *self.splats.weights]
+        return [*self.grower.weights, *self.splats.weights]
 
     def grown(
-        self, stages: Stages, first: Result, cameras: Pinhole, pivot: Float[Tensor, "3"], *, closed: bool
+        self,
+        stages: Stages,
+        first: Result,
+        cameras: Pinhole,
+        pivot: Float[Tensor, "3"],
+        *,
+        closed: bool,
+        subject: PicturedObject | None,
     ) -> Grown:
         """first: a packed key view, that of the path's first camera. pivot: the world point that the path turns about.
-        closed: whether the path's end meets its start, so that it is grown from both."""
+        closed: whether the path's end meets its start, so that it is grown from both. subject: what a prior is asked
+        about."""
         view = unpacked_view(first.tensors)
         around = surroundings_of(view.view.depth, view.view.camera, cameras, pivot)
         settings = (self.grower.settings, self.stops, camera_digest(cameras), pivot.tolist())
@@ -70,7 +78,7 @@ class Orbiter:
             held, ahead, arcs = cache, arcs[0], arcs[1:]
             last = stages.run(
                 f"view_{len(cache.views):03d}",
-                lambda held=held, ahead=ahead: self._next(held, cameras, ahead, around),
+                lambda held=held, ahead=ahead: self._next(held, cameras, ahead, around, subject),
                 inputs=[last],
                 settings=(settings, ahead),
             )
@@ -102,12 +110,19 @@ class Orbiter:
         ]
         return unpacked_frames({name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]})
 
-    def _next(self, cache: SceneCache, cameras: Pinhole, arc: Arc, around: Surroundings) -> Mapping[str, Tensor]:
+    def _next(
+        self,
+        cache: SceneCache,
+        cameras: Pinhole,
+        arc: Arc,
+        around: Surroundings,
+        subject: PicturedObject | None,
+    ) -> Mapping[str, Tensor]:
         """The next key view, or only that there is none."""
         frame = self.stops.next(arc, cameras, partial(self.grower.unknown, cache))
         if frame is None:
             return {"done": torch.tensor(True)}
-        view, figures = self.grower.key_view(cache, cameras.at(frame), len(cache.ordered), around)
+        view, figures = self.grower.key_view(cache, cameras.at(frame), len(cache.ordered), around, subject)
         kept = {f"{FIGURE}{name}": torch.tensor(value) for name, value in figures.items()}
         return {**packed_view(view), "frame": torch.tensor(frame), FIGURE + "frame": torch.tensor(float(frame)), **kept}
 

@@ -6,13 +6,14 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from rich.console import Console
 from torch import Tensor
 
 from turnaround.geometry.camera_path import CameraPath
 from turnaround.geometry.clearance import stopped_before
 from turnaround.geometry.projection import intrinsics
+from turnaround.geometry.se3 import transform
 from turnaround.geometry.surroundings import levelled
 from turnaround.io.existing import existing_file
 from turnaround.io.picture import read_picture
@@ -33,6 +34,7 @@ from turnaround.types import (
     InputError,
     KeyView,
     OrbitVideo,
+    PicturedObject,
     Pinhole,
     Provenance,
     SceneCache,
@@ -107,21 +109,21 @@ class OrbitPipeline:
         first = stages.run("depth", lambda: self._first(path), inputs=[], settings=(content_hash(path), self._settings))
         view = unpacked_view(first.tensors)
         scenes = self.motion.scenes(view)  # refuses its files before anything slow begins
-        distance = float(first.tensors["distance"])
-        pivot = point_ahead(view.view.camera, distance)
-        cameras, warnings = self._cameras(view, distance)
-        grown = self.orbiter.grown(stages, first, cameras, pivot, closed=self.path.closed)
+        pivot = transform(view.view.camera.world_from_cam[0].double(), first.tensors["pivot"][None])[0]
+        cameras, warnings = self._cameras(view, first.tensors["pivot"])
+        subject = subject_of(view, first.tensors["subject"], first.tensors["pivot"])
+        grown = self.orbiter.grown(stages, first, cameras, pivot, closed=self.path.closed, subject=subject)
         orbit = self.orbiter.filmed(stages, grown, cameras, scenes, self.motion.settings)
         self._write(
             out,
             orbit,
             grown.cache,
-            pivot,
+            (pivot, float(first.tensors["radius"])),
             Account(
                 name=path.name,
                 figures=grown.figures,
                 seconds=stages.seconds,
-                models=(self.grower.estimator.name, self.grower.inpainter.name),
+                models=(self.grower.estimator.name, self.grower.painters),
                 weights=self.weights,
                 warnings=warnings,
             ),
@@ -131,14 +133,20 @@ class OrbitPipeline:
         return {"frames": float(len(orbit.video)), "key_views": float(len(grown.cache.views)), **shares}
 
     def _write(
-        self, out: Path, orbit: OrbitVideo, cache: SceneCache, pivot: Float[Tensor, "3"], account: Account
+        self,
+        out: Path,
+        orbit: OrbitVideo,
+        cache: SceneCache,
+        ball: tuple[Float[Tensor, "3"], float],
+        account: Account,
     ) -> None:
         kind = self.grower.estimator.kind
         setting = Setting(
             fps=self.fps,
             closed=self.path.closed,
             kind=kind if kind is DepthKind.METRIC else DepthKind.SCALE_INVARIANT,
-            pivot=pivot,
+            pivot=ball[0],
+            radius=ball[1],
             surfaces=self.grower.surfaces,
         )
         page = ReportPage(account=account, card=self.card)
@@ -162,15 +170,20 @@ class OrbitPipeline:
         relief = self.grower.relief
         inverse = relief.shaped(relief.inverse_depth(raw, self.grower.estimator.kind), image, camera)
         camera = levelled(1 / inverse, camera)
-        staged = self.staging.staged(resized(picture, image), (1 / inverse).float())
+        staged = self.staging.staged(resized(picture, image), (1 / inverse).float(), camera)
         view = View(image=staged.image, depth=staged.depth, camera=camera)
-        return {**packed_view(observed(view)), "distance": torch.tensor(staged.distance, dtype=torch.float64)}
+        return {
+            **packed_view(observed(view)),
+            "subject": staged.subject,
+            "pivot": staged.pivot,
+            "radius": torch.tensor(staged.radius),
+        }
 
-    def _cameras(self, first: KeyView, distance: float) -> tuple[Pinhole, Sequence[str]]:
+    def _cameras(self, first: KeyView, pivot: Float[Tensor, "3"]) -> tuple[Pinhole, Sequence[str]]:
         """Of the path, with what a person should know of it: an open one ends before a surface; a closed one, which
         would not be any more, goes through."""
         start = first.view.camera
-        cameras = self.path.cameras(start, distance)
+        cameras = self.path.cameras(start, pivot)
         stopped = stopped_before(
             cameras,
             first.view.depth,
@@ -193,10 +206,11 @@ class OrbitPipeline:
         return cameras, (warning,)
 
 
-def point_ahead(camera: Pinhole, distance: float) -> Float[Tensor, "3"]:
-    """On the axis of a camera, in the world."""
-    pose = camera.world_from_cam[0].double()
-    return pose[:3, 3] + distance * pose[:3, 2]
+def subject_of(first: KeyView, mask: Bool[Tensor, "h w"], pivot: Float[Tensor, "3"]) -> PicturedObject | None:
+    """What a prior is asked about; nothing where the whole scene is shown."""
+    if not mask.any():
+        return None
+    return PicturedObject(image=first.view.image, mask=mask, camera=first.view.camera, depth=float(pivot[2]))
 
 
 def scaled(image: Float[Tensor, "3 h w"], size: int) -> Float[Tensor, "3 y x"]:

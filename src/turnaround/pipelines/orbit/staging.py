@@ -1,5 +1,6 @@
 """What of a picture is shown: the whole scene, or its subject before a background."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 
@@ -8,16 +9,21 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.io.picture import Picture
-from turnaround.pipelines.orbit.subject import Background, Subject, pivot
+from turnaround.pipelines.orbit.subject import Background, Subject, pivot, radius
+from turnaround.types import Pinhole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Staged:
-    """image, depth (metres): of what is shown. distance: metres along z to what a camera turns around."""
+    """image, depth (metres): of what is shown. subject: its pixels, none where all is. pivot: what a camera turns
+    around, in its axes, metres. radius: of the ball around that which holds the subject, infinite where all is shown.
+    """
 
     image: Float[Tensor, "3 h w"]
     depth: Float[Tensor, "h w"]
-    distance: float
+    subject: Bool[Tensor, "h w"]
+    pivot: Float[Tensor, "3"]
+    radius: float
 
 
 class Staging(ABC):
@@ -29,21 +35,23 @@ class Staging(ABC):
         """All that decides it, as text."""
 
     @abstractmethod
-    def staged(self, picture: Picture, depth: Float[Tensor, "h w"]) -> Staged:
-        """depth: metres, of the picture's size."""
+    def staged(self, picture: Picture, depth: Float[Tensor, "h w"], camera: Pinhole) -> Staged:
+        """depth: metres, of the picture's size. camera: that took it."""
 
 
 class WholeScene(Staging):
-    """All of it; the camera turns around the median depth of its middle."""
+    """All of it; the camera turns around a point on its axis at the median depth of its middle."""
 
     @property
     def settings(self) -> str:
         return "scene"
 
-    def staged(self, picture: Picture, depth: Float[Tensor, "h w"]) -> Staged:
+    def staged(self, picture: Picture, depth: Float[Tensor, "h w"], camera: Pinhole) -> Staged:
         height, width = depth.shape
         middle = depth[height // 4 : -(height // 4), width // 4 : -(width // 4)]
-        return Staged(image=picture.image, depth=depth, distance=float(middle.median()))
+        pivot = torch.tensor([0.0, 0.0, float(middle.median())], dtype=torch.float64)
+        nothing = torch.zeros_like(depth, dtype=torch.bool)
+        return Staged(image=picture.image, depth=depth, subject=nothing, pivot=pivot, radius=math.inf)
 
 
 class SubjectBefore(Staging):
@@ -56,10 +64,17 @@ class SubjectBefore(Staging):
     def settings(self) -> str:
         return f"{self.subject.settings} {self.background.settings}"
 
-    def staged(self, picture: Picture, depth: Float[Tensor, "h w"]) -> Staged:
-        mask: Bool[Tensor, "h w"] = self.subject.mask(picture, depth)
-        image, _ = self.background.apply(picture.image, mask)
-        return Staged(image=image, depth=self.background.depth(depth, mask), distance=pivot(depth, mask))
+    def staged(self, picture: Picture, depth: Float[Tensor, "h w"], camera: Pinhole) -> Staged:
+        mask = self.subject.mask(picture, depth)
+        image = self.background.apply(picture.image, mask)
+        around = pivot(depth, mask, camera)
+        return Staged(
+            image=image,
+            depth=self.background.depth(depth, mask),
+            subject=mask,
+            pivot=around,
+            radius=radius(depth, mask, camera, around),
+        )
 
 
 def resized(picture: Picture, image: Float[Tensor, "3 h w"]) -> Picture:

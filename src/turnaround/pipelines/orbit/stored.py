@@ -98,6 +98,7 @@ def _stated(scene: StoredScene) -> dict[str, Any]:
         "kind": str(setting.kind),
         "pivot": setting.pivot.double().tolist(),
         "surfaces": asdict(setting.surfaces),
+        "radius": setting.radius if math.isfinite(setting.radius) else None,
     }
 
 
@@ -226,6 +227,7 @@ class _Stated:
             closed=closed,
             kind=DepthKind(kind),
             pivot=torch.tensor([self._number({"pivot": each}, "pivot") for each in pivot], dtype=torch.float64),
+            radius=math.inf if self.stored.get("radius") is None else self._number(self.stored, "radius", least=0.0),
             surfaces=Surfaces(
                 edges=Edges(**{name: self._number(edges, name, least=0.0) for name in ("depth_ratio", "stretch")}),
                 tolerance=self._number(surfaces, "tolerance", least=0.0),

@@ -11,15 +11,17 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import binary_fill_holes
 from torch import Tensor
 
+from turnaround.geometry.projection import pinhole_rays, pixel_grid
 from turnaround.io.existing import existing_file
 from turnaround.io.picture import Picture, read_picture
 from turnaround.pipelines.work import content_hash
-from turnaround.types import InputError
+from turnaround.types import InputError, Pinhole
 
 OPAQUE = 0.5  # opacity, or brightness of a mask file, from which a pixel counts
 PERCENTILES = (0.1, 99.9)  # of 1 / depth: what lies beyond is taken for these
 BACKGROUND = 0.25  # of a row's 1 / depth: as near as what is behind the subject, which leaves a quarter of the row free
 CENTRAL = 0.2  # of the sides: how far from the middle of the picture a subject is likely to reach
+OUTLYING, ROOM = 0.02, 0.1  # shares of the subject's pixels, and of its reach
 
 WAY_OUT = "give a mask file"
 
@@ -107,12 +109,22 @@ class Automatic(Subject):
         return (FromAlpha() if by_alpha else FromDepth()).mask(picture, depth)
 
 
-def pivot(depth: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"]) -> float:
-    """The median depth of the subject, in the unit of the depth: what a camera turns around."""
+def pivot(depth: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"], camera: Pinhole) -> Float[Tensor, "3"]:
+    """What a camera turns around, in its axes, in the unit of the depth: the ray through the middle of the subject's
+    bounding box, at the subject's median depth."""
     known = depth[mask & (depth > 0) & (depth < torch.inf)]
     if not len(known):
         raise InputError("subject", expected="pixels of known depth", found="none", fix=WAY_OUT)
-    return known.median().item()
+    rows, columns = (mask.any(dim=axis).nonzero().double() for axis in (1, 0))
+    middle = torch.stack([(places.min() + places.max() + 1) / 2 for places in (columns, rows)])
+    return pinhole_rays(middle, camera.intrinsics[0].double()) * known.median().double()
+
+
+def radius(depth: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"], camera: Pinhole, pivot: Float[Tensor, "3"]) -> float:
+    """Of the ball around the pivot that holds all but `OUTLYING` of the subject, and `ROOM` more."""
+    rays = pinhole_rays(pixel_grid(*depth.shape, like=pivot), camera.intrinsics[0].double())
+    distance = (rays * depth.double()[..., None] - pivot).norm(dim=-1)[mask]
+    return (1 + ROOM) * float(distance[distance.isfinite()].quantile(1 - OUTLYING))
 
 
 class Background(ABC):
@@ -128,19 +140,15 @@ class Background(ABC):
         return torch.where(mask, depth, depth.amax())
 
     @abstractmethod
-    def apply(
-        self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]
-    ) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "h w"]]:
-        """The image and its opacity in [0, 1]; the subject's pixels stay, bit for bit."""
+    def apply(self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
+        """The subject's pixels stay, bit for bit."""
 
 
 class Keep(Background):
     """They stay: the whole scene is shown."""
 
-    def apply(
-        self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]
-    ) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "h w"]]:
-        return image, torch.ones_like(image[0])
+    def apply(self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
+        return image
 
     def depth(self, depth: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
         return depth
@@ -160,19 +168,15 @@ class Plain(Background):
     def settings(self) -> str:
         return repr(self.color)
 
-    def apply(
-        self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]
-    ) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "h w"]]:
-        return torch.where(mask, image, image.new_tensor(self.color)[:, None, None]), torch.ones_like(image[0])
+    def apply(self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
+        return torch.where(mask, image, image.new_tensor(self.color)[:, None, None])
 
 
 class Transparent(Background):
-    """Nothing: black and transparent."""
+    """Nothing: black, which frames with opacity leave out (`exports.pictures.Cutout`)."""
 
-    def apply(
-        self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]
-    ) -> tuple[Float[Tensor, "3 h w"], Float[Tensor, "h w"]]:
-        return torch.where(mask, image, 0.0), mask.to(image)
+    def apply(self, image: Float[Tensor, "3 h w"], mask: Bool[Tensor, "h w"]) -> Float[Tensor, "3 h w"]:
+        return torch.where(mask, image, 0.0)
 
 
 def _central(height: int, width: int) -> np.ndarray:

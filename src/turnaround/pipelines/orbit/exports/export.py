@@ -1,5 +1,6 @@
 """What an export is, and all of them at once: all or nothing."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Setting:
 
     fps: of the videos. closed: whether the frame after the last is the first. kind: METRIC, or SCALE_INVARIANT where
     the unit of length is unknown. pivot: the world point that the path turns about. surfaces: as of the renderer.
+    radius: of the ball around the pivot that holds the subject, infinite where the whole scene is shown.
     """
 
     fps: float
@@ -31,6 +33,7 @@ class Setting:
     kind: DepthKind
     pivot: Float[Tensor, "3"]
     surfaces: Surfaces
+    radius: float = math.inf
 
     def __post_init__(self):
         if self.kind not in (DepthKind.METRIC, DepthKind.SCALE_INVARIANT):

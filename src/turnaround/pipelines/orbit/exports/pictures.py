@@ -8,8 +8,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from turnaround.geometry.projection import unproject
 from turnaround.io.atomic import atomic_file
-from turnaround.io.image import quantise, write_image
+from turnaround.io.image import quantise, write_cutout, write_image
 from turnaround.io.video import VideoWriter, write_video
 from turnaround.pipelines.orbit.exports.export import Export, Finished
 from turnaround.types import InputError
@@ -26,6 +27,19 @@ class Frames(Export):
     def write(self, out: Path, finished: Finished) -> None:
         for number, frame in enumerate(finished.orbit.video):
             write_image(out / "frames" / f"{number:05d}.png", frame)
+
+
+class Cutout(Export):
+    """`cutout/00000.png` and so on: the frames, transparent and black but for the ball that holds the subject."""
+
+    names = ("cutout/",)
+
+    def write(self, out: Path, finished: Finished) -> None:
+        orbit, setting = finished.orbit, finished.setting
+        away = unproject(orbit.depth, orbit.cameras) - setting.pivot.to(orbit.depth)
+        opaque = (away.norm(dim=-1) <= setting.radius).to(orbit.video)
+        for number, frame in enumerate(orbit.video):
+            write_cutout(out / "cutout" / f"{number:05d}.png", frame * opaque[number], opaque[number])
 
 
 class Mp4(Export):
