@@ -58,6 +58,7 @@ def orbiter_of(depth):
             edges=Edges(depth_ratio=0.1, stretch=3.0), tolerance=0.05, company=0, window=0.0, density=0.0
         ),
         merging=Merging(residual=0.1, factors=[1.0, 2.0], reach=2, smooth=1, fade=0.2),
+        roundness=1.0,
         seed=0,
     )
     return Orbiter(grower=grower, stops=Stops(share=0.45, least=0.08), splats=Colors())

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from small_orbits import SETTING, SURFACES, small_orbit, written
 
+from turnaround.geometry.inflation import mirrored
 from turnaround.pipelines.orbit.exports.cache import SceneFile
 from turnaround.pipelines.orbit.stored import read_run, read_scene
 from turnaround.render.cache import render
@@ -30,6 +31,15 @@ def run(tmp_path_factory, finished):
 def same(one, other):
     """Bit for bit, NaN included."""
     return one.dtype == other.dtype and torch.equal(one.nan_to_num(-1.0), other.nan_to_num(-1.0))
+
+
+def test_views_in_a_mirror_are_kept(tmp_path, finished):
+    orbit, cache = finished
+    layer = cache.behind[0]
+    turned = replace(layer, view=replace(layer.view, camera=mirrored(layer.view.camera)))
+    run = written(tmp_path, (orbit, replace(cache, behind=(turned,))), SceneFile())
+    found = read_run(run).cache.behind[0].view.camera
+    assert torch.equal(found.intrinsics, turned.view.camera.intrinsics)
 
 
 def test_every_picture_of_the_scene_is_the_same_bit_for_bit(run, finished):

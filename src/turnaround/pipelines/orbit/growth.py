@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from turnaround.geometry.holes import distance_into, fill_holes, grown
+from turnaround.geometry.inflation import inflated_back
 from turnaround.geometry.merging import Fitted, fit_to_known, join_surroundings, out_of_free_space
 from turnaround.geometry.surroundings import Surroundings
 from turnaround.pipelines.orbit.layering import Layering
@@ -31,6 +32,7 @@ from turnaround.types import (
     WeightsNotice,
 )
 
+BACK = 0.1  # confidence in the back of an object
 RING = 2  # known pixels around a hole that a key view keeps, so that its surfaces join those of others
 
 
@@ -51,7 +53,7 @@ class Merging:
 @dataclass(frozen=True, kw_only=True)
 class Grower:
     """Makes key views. prior: of the sides of a picture's subject; the inpainter fills what it is not sure of. relief:
-    as for the first view."""
+    as for the first view. roundness: of a subject's back (`inflated_back`)."""
 
     estimator: ResumableDepthEstimator
     inpainter: Inpainter
@@ -60,12 +62,13 @@ class Grower:
     layering: Layering
     surfaces: Surfaces
     merging: Merging
+    roundness: float
     seed: int
 
     @property
     def settings(self) -> str:
         """All that decides what it makes, as text."""
-        plain = (self.relief, self.layering, self.surfaces, self.merging, self.seed)
+        plain = (self.relief, self.layering, self.surfaces, self.merging, self.roundness, self.seed)
         return repr((*plain, *(part.fingerprint() for part in (self.estimator, self.inpainter, self.prior))))
 
     @property
@@ -84,8 +87,9 @@ class Grower:
         """The share of a camera's picture of which the cache knows nothing, by a picture `COARSE` times smaller."""
         return float(self.seen(cache, coarse(camera)).hole.float().mean())
 
-    def behind(self, first: KeyView, around: Surroundings) -> Sequence[KeyView]:
-        """What the objects of a view hide from its own camera, so that it is there when another looks past them."""
+    def behind(self, first: KeyView, around: Surroundings, subject: PicturedObject | None) -> Sequence[KeyView]:
+        """What the objects of a view hide from its own camera, so that it is there when another looks past them; at
+        last the back of its subject, unless a prior knows it better."""
         views = []
         for seen, wanted in self.layering.hidden_parts(first):
             image = self._filled(seen, first, None)
@@ -95,6 +99,16 @@ class Grower:
                     view=View(image=image, depth=depth.masked_fill(~wanted, torch.nan), camera=seen.camera),
                     label=torch.full_like(first.label, int(Provenance.GENERATED)),
                     confidence=self._confidence(seen),
+                    step=first.step + 1 + len(views),
+                )
+            )
+        if subject is not None and self.prior.name == "none":
+            back = inflated_back(first.view, subject.mask, roundness=self.roundness)
+            views.append(
+                KeyView(
+                    view=back,
+                    label=torch.full_like(first.label, int(Provenance.GENERATED)),
+                    confidence=torch.full_like(first.confidence, BACK),
                     step=first.step + 1 + len(views),
                 )
             )

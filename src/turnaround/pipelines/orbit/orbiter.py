@@ -69,7 +69,7 @@ class Orbiter:
         around = surroundings_of(view.view.depth, view.view.camera, cameras, pivot)
         settings = (self.grower.settings, self.stops, camera_digest(cameras), pivot.tolist())
         last = stages.run(
-            "layers", lambda: packed_views(self.grower.behind(view, around)), inputs=[first], settings=settings
+            "layers", lambda: packed_views(self.grower.behind(view, around, subject)), inputs=[first], settings=settings
         )
         cache = SceneCache(views=(view,), behind=unpacked_views(last.tensors))
         figures: list[Mapping[str, float]] = []

@@ -188,8 +188,9 @@ def _rigid(poses: Float[Tensor, "t 4 4"]) -> bool:
 
 
 def _lenses(k: Float[Tensor, "t 3 3"]) -> bool:
+    """fx is negative of views in a mirror (`geometry.inflation`)."""
     bottom = torch.tensor([0.0, 0.0, 1.0], dtype=k.dtype)
-    return bool(k.isfinite().all() and (k[:, [0, 1], [0, 1]] > 0).all() and (k[:, 2] == bottom).all())
+    return bool(k.isfinite().all() and (k[:, 0, 0] != 0).all() and (k[:, 1, 1] > 0).all() and (k[:, 2] == bottom).all())
 
 
 class _Stated:

@@ -131,7 +131,7 @@ def _clouds(part: Contribution, layer: str, every: int) -> Iterator[Cloud]:
     pixels = chosen.flatten().nonzero()[:, 0]
     octaves = part.view.view.depth.flatten()[pixels].log2().floor()
     points = part.points.flatten(0, 1)[pixels].float()
-    focal = float(part.view.view.camera.intrinsics[0, 0, 0])
+    focal = abs(float(part.view.view.camera.intrinsics[0, 0, 0]))
     for octave in octaves.unique().tolist():
         here = octaves == octave
         yield Cloud(

@@ -84,7 +84,7 @@ def radii(view: View, edges: Edges) -> Float[Tensor, "h w"]:
     """Half the side of each pixel where it lies, in metres; of a surface that is seen obliquely half the way to the
     next pixel on it, at most `OBLIQUE` times as much."""
     depth = view.depth
-    least = depth / (2 * view.camera.intrinsics[0, 0, 0])
+    least = depth / (2 * view.camera.intrinsics[0, 0, 0].abs())
     points = unproject(depth[None].double(), view.camera)[0].to(depth)
     across = (points[:, 1:] - points[:, :-1]).norm(dim=-1).where(linked(depth[:, 1:], depth[:, :-1], edges), 0.0)
     down = (points[1:] - points[:-1]).norm(dim=-1).where(linked(depth[1:], depth[:-1], edges), 0.0)
