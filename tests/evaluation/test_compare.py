@@ -140,3 +140,12 @@ def test_every_format_is_written_whole(tmp_path):
     parser.handle_starttag = lambda tag, attrs: tags.append(tag)
     parser.feed((tmp_path / "compare.html").read_text(encoding="utf-8"))
     assert (tags.count("table"), tags.count("tr"), tags.count("td")) == (2, 5, 9)
+
+
+def test_many_metrics_are_rows():
+    values = {f"error_{number:02d}": number / 16 for number in range(11)}
+    rows = [make_row(method, "a", **values) for method in ("ours", "other")]
+    lines = to_markdown(compare([rows], baseline=None, seed=0)).splitlines()
+    assert lines[2] == "| metric | ours | other |"
+    assert lines[4].startswith("| error_00 ↓ | **0.0000 [0.0000, 0.0000]** | **0.0000")
+    assert len(lines) == 4 + 11

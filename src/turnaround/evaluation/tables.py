@@ -15,6 +15,7 @@ from turnaround.evaluation.compare import Cell, Interval, Table, higher_is_bette
 from turnaround.io.atomic import atomic_file
 
 ABSENT = "n/a"
+MOST_COLUMNS = 10  # of metrics; more of them are rows
 LATEX = str.maketrans(
     {c: f"\\{c}" for c in "_%&#${}"}
     | {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
@@ -30,7 +31,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """A table as it is printed; the first column holds the methods."""
+    """A table as it is printed; the first column holds the methods, or the metrics where these are many."""
 
     title: str
     header: Sequence[str]
@@ -55,9 +56,13 @@ def _grid(table: Table, title: str, methods: Iterable[str], entry: Callable[[Cel
         cell = table.cells[method].get(metric)
         return entry(cell) if cell else Entry(text=ABSENT)
 
-    arrows = [f"{metric} {'↑' if higher_is_better(metric) else '↓'}" for metric in table.metrics]
-    lines = [[Entry(text=method), *(shown(method, metric) for metric in table.metrics)] for method in methods]
-    return Grid(title=title, header=["method", *arrows], lines=lines)
+    named = {metric: f"{metric} {'↑' if higher_is_better(metric) else '↓'}" for metric in table.metrics}
+    methods = list(methods)
+    if len(named) > MOST_COLUMNS:
+        lines = [[Entry(text=name), *(shown(method, metric) for method in methods)] for metric, name in named.items()]
+        return Grid(title=title, header=["metric", *methods], lines=lines)
+    lines = [[Entry(text=method), *(shown(method, metric) for metric in named)] for method in methods]
+    return Grid(title=title, header=["method", *named.values()], lines=lines)
 
 
 def _value(cell: Cell) -> Entry:
