@@ -1,6 +1,7 @@
 """Lenses: hand-computed pixels, agreement with what was there, and there and back again."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from turnaround.geometry.lenses import fisheye_lens, half_sphere_lens, lens_pixe
 from turnaround.geometry.projection import equirectangular_rays, pixel_grid
 from turnaround.types import EquirectangularLens, FisheyeLens, MeshLens, PerspectiveLens, SampledEquirectangularLens
 
-DOUBLE = {"rtol": 0.0, "atol": 1e-9}  # float64 over a few hundred pixels
+close = partial(torch.testing.assert_close, rtol=0.0, atol=1e-9)  # float64 over a few hundred pixels
 
 
 def vector(*values):
@@ -22,7 +23,7 @@ def ray(yaw, tilt):
     return vector(math.sin(yaw) * math.cos(tilt), math.sin(tilt), math.cos(yaw) * math.cos(tilt))
 
 
-def partial(kind):
+def part(kind):
     return kind(start_yaw=-60.0, end_yaw=40.0, start_tilt=-30.0, end_tilt=50.0, height=81, width=101)
 
 
@@ -48,8 +49,8 @@ LENSES = {
         intrinsics=torch.tensor([[70.0, 0, 31], [0, 60.0, 25], [0, 0, 1]], dtype=torch.float64), height=48, width=64
     ),
     "fisheye": fisheye_lens(64, 200.0),
-    "equirectangular": partial(EquirectangularLens),
-    "sampled": partial(SampledEquirectangularLens),
+    "equirectangular": part(EquirectangularLens),
+    "sampled": part(SampledEquirectangularLens),
     "mesh": grid_mesh()[1],
 }
 
@@ -58,8 +59,8 @@ LENSES = {
 def test_there_and_back_again(lens):
     pixels = pixel_grid(lens.height, lens.width, like=vector(0))
     rays = lens_rays(lens, pixels)
-    torch.testing.assert_close(rays.norm(dim=-1), torch.ones(lens.height, lens.width, dtype=torch.float64), **DOUBLE)
-    torch.testing.assert_close(lens_pixels(lens, 3 * rays), pixels, **DOUBLE)
+    close(rays.norm(dim=-1), torch.ones(lens.height, lens.width, dtype=torch.float64))
+    close(lens_pixels(lens, 3 * rays), pixels)
 
 
 def test_focal_lengths_are_those_of_stereo4d():
@@ -69,23 +70,23 @@ def test_focal_lengths_are_those_of_stereo4d():
 
 def test_perspective_pixels_by_hand():
     lens = LENSES["perspective"]
-    torch.testing.assert_close(lens_pixels(lens, vector(1, -0.5, 2)), vector(31 + 35, 25 - 15))
+    close(lens_pixels(lens, vector(1, -0.5, 2)), vector(31 + 35, 25 - 15))
     assert lens_pixels(lens, torch.stack([vector(0, 0, -1), vector(1, 0, 0)])).isnan().all()
 
 
 def test_fisheye_pixels_by_hand():
     lens = FisheyeLens(focal=10.0, height=40, width=60)
-    torch.testing.assert_close(lens_pixels(lens, vector(0, 0, 5)), vector(30, 20))
-    torch.testing.assert_close(lens_pixels(lens, vector(0, 2, 0)), vector(30, 20 + 10 * math.pi / 2))
-    torch.testing.assert_close(lens_pixels(lens, vector(-1, 0, -1)), vector(30 - 10 * 3 * math.pi / 4, 20))
-    torch.testing.assert_close(lens_pixels(lens, vector(0, 0, -1)), vector(30 + 10 * math.pi, 20))
+    close(lens_pixels(lens, vector(0, 0, 5)), vector(30, 20))
+    close(lens_pixels(lens, vector(0, 2, 0)), vector(30, 20 + 10 * math.pi / 2))
+    close(lens_pixels(lens, vector(-1, 0, -1)), vector(30 - 10 * 3 * math.pi / 4, 20))
+    close(lens_pixels(lens, vector(0, 0, -1)), vector(30 + 10 * math.pi, 20))
     assert lens_rays(lens, vector(30 + 10 * 3.2, 20)).isnan().all()
 
 
 def test_a_half_sphere_is_the_camera_of_vr180():
     pixels = pixel_grid(6, 10, like=vector(0))
     rays = lens_rays(half_sphere_lens(6, 10), pixels)
-    torch.testing.assert_close(rays, equirectangular_rays(pixels, 6, 10), **DOUBLE)
+    close(rays, equirectangular_rays(pixels, 6, 10))
 
 
 def test_bounds_lie_on_the_border_or_on_the_outermost_centres():
@@ -93,30 +94,28 @@ def test_bounds_lie_on_the_border_or_on_the_outermost_centres():
         (EquirectangularLens, vector(0, 0), vector(101, 81)),
         (SampledEquirectangularLens, vector(0.5, 0.5), vector(100.5, 80.5)),
     ):
-        lens = partial(kind)
-        torch.testing.assert_close(lens_pixels(lens, ray(-60, -30)), first, **DOUBLE)
-        torch.testing.assert_close(lens_pixels(lens, ray(40, 50)), last, **DOUBLE)
-        torch.testing.assert_close(lens_rays(lens, first), ray(-60, -30), **DOUBLE)
-    outside = lens_pixels(partial(EquirectangularLens), torch.stack([ray(-61, 0), ray(41, 0), ray(0, 51)]))
-    torch.testing.assert_close(
-        outside, torch.stack([vector(-1.01, 30.375), vector(102.01, 30.375), vector(60.6, 82.0125)])
-    )
+        lens = part(kind)
+        close(lens_pixels(lens, ray(-60, -30)), first)
+        close(lens_pixels(lens, ray(40, 50)), last)
+        close(lens_rays(lens, first), ray(-60, -30))
+    outside = lens_pixels(part(EquirectangularLens), torch.stack([ray(-61, 0), ray(41, 0), ray(0, 51)]))
+    close(outside, torch.stack([vector(-1.01, 30.375), vector(102.01, 30.375), vector(60.6, 82.0125)]))
 
 
 def test_what_lies_behind_is_found_by_the_nearest_turn():
     lens = EquirectangularLens(start_yaw=100.0, end_yaw=260.0, start_tilt=-45.0, end_tilt=45.0, height=90, width=160)
-    torch.testing.assert_close(lens_pixels(lens, ray(-170, 0)), vector(90, 45), **DOUBLE)  # 190 degrees
+    close(lens_pixels(lens, ray(-170, 0)), vector(90, 45))  # 190 degrees
     poles = half_sphere_lens(10, 10)
     assert lens_rays(poles, torch.stack([vector(5, -0.1), vector(5, 10.1)])).isnan().all()
 
 
 def test_a_mesh_is_exact_at_its_vertices_and_flat_between():
     lens, mesh = grid_mesh()
-    torch.testing.assert_close(lens_rays(mesh, mesh.pixels), lens_rays(lens, mesh.pixels), **DOUBLE)
+    close(lens_rays(mesh, mesh.pixels), lens_rays(lens, mesh.pixels))
     corners = mesh.triangles[7]
     middle = mesh.points[corners].mean(0)
-    torch.testing.assert_close(lens_pixels(mesh, middle), mesh.pixels[corners].mean(0), **DOUBLE)
-    torch.testing.assert_close(lens_rays(mesh, mesh.pixels[corners].mean(0)), middle / middle.norm(), **DOUBLE)
+    close(lens_pixels(mesh, middle), mesh.pixels[corners].mean(0))
+    close(lens_rays(mesh, mesh.pixels[corners].mean(0)), middle / middle.norm())
     assert lens_pixels(mesh, torch.stack([ray(81, 0), ray(0, -71), ray(180, 0)])).isnan().all()
     assert lens_rays(mesh, torch.stack([vector(-0.1, 3), vector(3, 48.1)])).isnan().all()
 
@@ -130,7 +129,7 @@ def test_a_fine_mesh_of_the_whole_sphere_is_the_lens_it_was_made_from():
     pixels = pixel_grid(48, 64, like=vector(0))[1:-1]  # at the poles triangles have no area
     # flat triangles of 5.6 degrees: the middle of an edge lies as far off as a chord's from its arc, 0.0012 radians
     # across the view, and a third of that of a pixel's 0.098 along it
-    torch.testing.assert_close(lens_rays(mesh, pixels), lens_rays(lens, pixels), rtol=0.0, atol=3e-3)
+    close(lens_rays(mesh, pixels), lens_rays(lens, pixels), rtol=0.0, atol=3e-3)
     assert lens_pixels(mesh, lens_rays(lens, pixels)).isfinite().all()
 
 

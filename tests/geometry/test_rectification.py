@@ -1,5 +1,7 @@
 """After rectification a point lies on one row of both crops, disparity = f * baseline / z; and which axes are whose."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -8,7 +10,7 @@ from turnaround.geometry.rectification import eye_from_rectified, rectified
 from turnaround.geometry.se3 import invert, rigid, rotation_about, transform
 from turnaround.types import DropError, RigPoses
 
-DOUBLE = {"rtol": 0.0, "atol": 1e-9}  # float64 over a few hundred pixels
+close = partial(torch.testing.assert_close, rtol=0.0, atol=1e-9)  # float64 over a few hundred pixels
 
 
 def vector(*values):
@@ -45,34 +47,32 @@ def test_points_lie_on_one_row_and_disparity_tells_their_depth(rig):
     # a ray of the filmed eye, in the rectified frame: the inverse of a rotation is its transpose
     eyes = [points @ turn for points, turn in zip((in_left, in_right), found.eye_from_rectified, strict=True)]
     left, right = (lens_pixels(lens, points) for points in eyes)
-    torch.testing.assert_close(left[:, 1], right[:, 1], **DOUBLE)
+    close(left[:, 1], right[:, 1])
     focal = float(lens.intrinsics[0, 0])
-    torch.testing.assert_close(left[:, 0] - right[:, 0], focal * 0.063 / eyes[0][:, 2], **DOUBLE)
+    close(left[:, 0] - right[:, 0], focal * 0.063 / eyes[0][:, 2])
 
 
 def test_the_rectified_pose_shows_the_same_points(rig):
     found = rectified(rig)
     in_left = vector(0.3, -0.2, 4)[None]
     world = transform(rig.world_from_left[0], in_left)
-    torch.testing.assert_close(
-        transform(invert(found.world_from_left[0]), world), in_left @ found.eye_from_rectified[0], **DOUBLE
-    )
+    close(transform(invert(found.world_from_left[0]), world), in_left @ found.eye_from_rectified[0])
     assert found.world_from_left[1].isnan().any()  # not found before, nor after
     to_right = transform(invert(found.world_from_left[0]), (rig.world_from_left[0] @ rig.left_from_right)[None, :3, 3])
-    torch.testing.assert_close(to_right, vector(0.063, 0, 0)[None], **DOUBLE)
+    close(to_right, vector(0.063, 0, 0)[None])
 
 
 def test_axes_of_a_level_and_of_a_squinting_rig():
     level = rigid(torch.eye(3, dtype=torch.float64), vector(0.1, 0, 0))
-    torch.testing.assert_close(eye_from_rectified(level), torch.eye(3, dtype=torch.float64).expand(2, 3, 3))
+    close(eye_from_rectified(level), torch.eye(3, dtype=torch.float64).expand(2, 3, 3))
     # the right eye looks 4 degrees to the left: the mean looks 2 to the left, and the line between lies across 0
     squinting = rigid(turned(0, -4, 0), vector(0.1, 0, 0))
     found = eye_from_rectified(squinting)
-    torch.testing.assert_close(found[0], torch.eye(3, dtype=torch.float64))
-    torch.testing.assert_close(found[1], turned(0, 4, 0))
+    close(found[0], torch.eye(3, dtype=torch.float64))
+    close(found[1], turned(0, 4, 0))
     # a line that sinks by 3 degrees to the right is rolled after
     sunk = rigid(torch.eye(3, dtype=torch.float64), vector(0.1, 0.1 * 0.0524077792830412, 0))  # tan 3 degrees
-    torch.testing.assert_close(eye_from_rectified(sunk), turned(0, 0, 3).expand(2, 3, 3))
+    close(eye_from_rectified(sunk), turned(0, 0, 3).expand(2, 3, 3))
 
 
 def test_eyes_that_do_not_stand_side_by_side_are_dropped():

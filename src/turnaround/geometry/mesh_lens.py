@@ -39,15 +39,15 @@ def mesh_pixels(lens: MeshLens, rays: Float[Tensor, "n 3"]) -> Float[Tensor, "n 
 
 @dataclass(frozen=True, kw_only=True)
 class _Cells:
-    """Which triangles may meet each cell of a grid over [low, low + CELLS * step]: those of `order` from `starts` on."""
+    """Which triangles may meet each cell of a grid over [low, low + CELLS * step]: `order` from a cell's start on."""
 
-    low: Float[Tensor, "d"]
-    step: Float[Tensor, "d"]
-    starts: Int[Tensor, "c"]
-    order: Int[Tensor, "e"]
+    low: Float[Tensor, "k"]
+    step: Float[Tensor, "k"]
+    starts: Int[Tensor, "n"]
+    order: Int[Tensor, "m"]
 
     @classmethod
-    def of(cls, corners: Float[Tensor, "m 3 d"], margin: Float[Tensor, "m 1"]) -> "_Cells":
+    def of(cls, corners: Float[Tensor, "m 3 k"], margin: Float[Tensor, "m 1"]) -> "_Cells":
         """margin: by how much a triangle may reach beyond the box around its corners."""
         least, most = corners.amin(1) - margin, corners.amax(1) + margin
         low = least.amin(0)
@@ -68,7 +68,7 @@ class _Cells:
         starts[1:] = torch.bincount(cell, minlength=len(starts) - 1).cumsum(0)
         return cls(low=low, step=step, starts=starts, order=triangle[order])
 
-    def at(self, places: Float[Tensor, "n d"]) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"]]:
+    def at(self, places: Float[Tensor, "n p"]) -> tuple[Int[Tensor, "n"], Int[Tensor, "n"]]:
         """Where in `order` the candidates of each place begin and end; none outside the grid."""
         index = ((places - self.low) / self.step).nan_to_num(-1.0)
         inside = ((index >= 0) & (index <= CELLS)).all(-1)
@@ -91,7 +91,7 @@ class _Weights:
         self._triangles, self._cells = triangles, cells
 
     def mix(
-        self, vectors: Float[Tensor, "n 3"], places: Float[Tensor, "n d"], values: Float[Tensor, "v k"]
+        self, vectors: Float[Tensor, "n 3"], places: Float[Tensor, "n p"], values: Float[Tensor, "v k"]
     ) -> Float[Tensor, "n k"]:
         """Values of the corners, mixed by the share that each has of a vector; NaN where there is no triangle."""
         parts = zip(vectors.split(BAND), places.split(BAND), strict=True)
@@ -99,7 +99,7 @@ class _Weights:
         return torch.cat(mixed) if mixed else vectors.new_zeros(0, values.shape[-1])
 
     def _mix(
-        self, vectors: Float[Tensor, "n 3"], places: Float[Tensor, "n d"], values: Float[Tensor, "v k"]
+        self, vectors: Float[Tensor, "n 3"], places: Float[Tensor, "n p"], values: Float[Tensor, "v k"]
     ) -> Float[Tensor, "n k"]:
         found = torch.full((len(vectors), values.shape[-1]), torch.nan, dtype=values.dtype, device=values.device)
         start, stop = self._cells.at(places)

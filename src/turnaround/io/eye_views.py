@@ -51,7 +51,7 @@ class FisheyeView(EyeView):
 
 @dataclass(frozen=True, kw_only=True)
 class MeshView(EyeView):
-    """points: of the mesh, in the eye's frame. shares: of the picture's width and height, from its upper left corner."""
+    """points: in the eye's frame. shares: of the picture's width and height, from its upper left corner."""
 
     points: Float[Tensor, "n 3"]
     shares: Float[Tensor, "n 2"]

@@ -1,9 +1,10 @@
 """Frames by their number: any part of a video or of a folder of pictures, exact, in constant memory."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -44,9 +45,7 @@ def open_indexed(path: Path, *, still_fps: float) -> IndexedFrames:
     source = open_frames(path)
     if path.is_dir():
         times = torch.arange(source.frames or 0, dtype=torch.float64) * (MICROSECONDS / still_fps)
-        return _Pictures(
-            path=path, height=source.height, width=source.width, times=times.round().long(), source=source
-        )
+        return _Pictures(path=path, height=source.height, width=source.width, times=times.round().long(), source=source)
     stamps, keys, base = _index(path)
     times = [round(stamp * base * MICROSECONDS) for stamp in stamps.tolist()]
     return _Video(
@@ -88,7 +87,7 @@ class _Video(IndexedFrames):
                     return
         raise damaged(self.path, f"{reached} frames of the {len(self.stamps)} it lists")
 
-    def _decoded(self, start: int) -> Iterator[VideoFrame]:
+    def _decoded(self, start: int) -> Generator[VideoFrame, None, None]:
         """Frames from number `start` on."""
         wanted, reached = self.stamps[start], start
         try:
@@ -122,26 +121,26 @@ class _Video(IndexedFrames):
             yield from container.demux(stream)
 
 
-def _index(path: Path) -> tuple[np.ndarray, np.ndarray, object]:
-    """Times of shown frames, in order; time and place of key frames; the unit of times in seconds. Nothing is decoded."""
+def _index(path: Path) -> tuple[np.ndarray, np.ndarray, Fraction]:
+    """Times of shown frames, in order; times and places of key frames; the unit, in seconds. Nothing is decoded."""
     with opened_video(path) as (container, stream):
         try:
             packets = [
-                (packet.pts, packet.dts, packet.is_keyframe)
-                for packet in container.demux(stream)
-                if packet.size and not packet.is_discard
+                (each.pts, each.dts, each.is_keyframe)
+                for each in container.demux(stream)
+                if each.size and not each.is_discard
             ]
         except FFmpegError as error:
             raise damaged(path, str(error.strerror).lower()) from error
         base = stream.time_base
-    missing = sum(pts is None for pts, _, _ in packets)
-    if missing or base is None:
-        raise _broken(path, f"{missing} of {len(packets)} frames without one")
-    stamps = np.array(sorted(pts for pts, _, _ in packets), dtype=np.int64)
+    timed = [(pts, dts, is_key) for pts, dts, is_key in packets if pts is not None]
+    if len(timed) < len(packets) or base is None:
+        raise _broken(path, f"{len(packets) - len(timed)} of {len(packets)} frames without one")
+    stamps = np.array(sorted(pts for pts, _, _ in timed), dtype=np.int64)
     again = np.flatnonzero(np.diff(stamps) <= 0)
     if len(again):
         raise _broken(path, f"frame {again[0] + 1} at the time of the one before")
-    keys = [(pts, pts if dts is None else min(pts, dts)) for pts, dts, is_key in packets if is_key]
+    keys = [(pts, pts if dts is None else min(pts, dts)) for pts, dts, is_key in timed if is_key]
     return stamps, np.array(sorted(keys), dtype=np.int64).reshape(-1, 2), base
 
 

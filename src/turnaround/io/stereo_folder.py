@@ -1,9 +1,9 @@
 """Stereo in two files: a folder with `left` and `right`, and what may be known of how they were taken.
 
-    left.mp4, right.mp4    or any other video, or folders of pictures `left/` and `right/`
-    calibration.json       {"fx", "fy", "cx", "cy"} in pixels of rectified pictures, with pixel centres at +0.5, and
-                           maybe "baseline" in metres and "fps" of the pictures
-    poses.txt              world_from_left of each frame in metres: KITTI's rows of 12 numbers, a 3 x 4 matrix
+left.mp4, right.mp4    or any other video, or folders of pictures `left/` and `right/`
+calibration.json       {"fx", "fy", "cx", "cy"} in pixels of rectified pictures, with pixel centres at +0.5, and
+                       maybe "baseline" in metres and "fps" of the pictures
+poses.txt              world_from_left of each frame in metres: KITTI's rows of 12 numbers, a 3 x 4 matrix
 """
 
 from dataclasses import dataclass

@@ -87,7 +87,7 @@ def open_stereo(path: Path, stereo: StereoLayout) -> StereoVideo:
     """
     video = _two_files(path, stereo) if path.is_dir() else _one_file(path, stereo)
     if video.height < stereo.least_height:
-        raise DropError("resolution", value=video.height, limit=stereo.least_height)
+        raise DropError("resolution", value=float(video.height), limit=float(stereo.least_height))
     lenses = video.left_lens, video.right_lens
     require_stereo(path, _looks(video, stereo.samples), lenses, crossed_deg=stereo.crossed_deg)
     return video
@@ -174,7 +174,9 @@ def _video(
 
 def _said(path: Path, mode: int | None) -> Arrangement | None:
     if mode == MONO:
-        raise InputError(path, expected="stereo", found="a file that says it is mono", fix="leave it out, or set stereo")
+        raise InputError(
+            path, expected="stereo", found="a file that says it is mono", fix="leave it out, or set stereo"
+        )
     if mode == CUSTOM or (mode is not None and mode not in MODES):
         found = f"stereo_mode {mode}"
         raise InputError(path, expected="eyes side by side or on top of each other", found=found, fix="convert it")
@@ -202,9 +204,7 @@ def _halves_looked_at(film: IndexedFrames, arrangement: Arrangement, samples: in
 
 
 def _looks(video: StereoVideo, samples: int) -> list[Look]:
-    return [
-        look(*eyes) for number in _sampled(len(video), samples) for eyes in video.frames(number, number + 1)
-    ]
+    return [look(*eyes) for number in _sampled(len(video), samples) for eyes in video.frames(number, number + 1)]
 
 
 def _sampled(frames: int, samples: int) -> list[int]:

@@ -24,7 +24,8 @@ class Resampling:
         # OpenCV counts pixel centres in whole numbers; from -1 outwards all is black
         places = (lens_pixels(source, rays) - 0.5).nan_to_num(-2.0)
         bounds = places.new_tensor([source.width, source.height])
-        self._places = torch.minimum(places.clamp_min(-2.0), bounds + 1).float().numpy()
+        places = torch.minimum(places.clamp_min(-2.0), bounds + 1).float()
+        self._columns, self._rows = (part.contiguous().numpy() for part in places.unbind(-1))
 
     def __call__(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 y x"]:
         pixels = self.pixels(np.ascontiguousarray(image.permute(1, 2, 0).numpy()))
@@ -40,7 +41,12 @@ class Resampling:
                 fix="give the lens of the frame",
             )
         return cv2.remap(
-            picture, self._places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0)
+            picture,
+            self._columns,
+            self._rows,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(0, 0, 0),
         )
 
 
