@@ -9,9 +9,10 @@ import torch.nn.functional as F
 TICKS = 1000  # to the second
 
 
-def eyes(frames, size=256, near=12, far=6):
-    """[t 3 h w] of the left and the right eye: texture that moves by, near below and far above, in pixels further left
-    in the right eye."""
+def eyes(frames, size=256, near=12, far=6, share=2):
+    """[t 3 h w] of the left and the right eye: texture that moves by, far above and near in the lowest 1 / `share`,
+    in pixels further left in the right eye."""
+    edge = size - size // share
     random = torch.Generator().manual_seed(0)
     texture = torch.rand(1, 1, size // 4, size // 2, generator=random)  # grey: compression halves colours
     texture = F.interpolate(texture, (size, 2 * size), mode="bicubic").clamp(0, 1)[0].expand(3, -1, -1)
@@ -19,8 +20,8 @@ def eyes(frames, size=256, near=12, far=6):
     right = [
         torch.cat(
             [
-                texture[:, : size // 2, 40 + 3 * t + far : 40 + 3 * t + far + size],
-                texture[:, size // 2 :, 40 + 3 * t + near : 40 + 3 * t + near + size],
+                texture[:, :edge, 40 + 3 * t + far : 40 + 3 * t + far + size],
+                texture[:, edge:, 40 + 3 * t + near : 40 + 3 * t + near + size],
             ],
             dim=1,
         )

@@ -112,12 +112,19 @@ def test_swapped_eyes_are_refused_and_can_be_swapped(tmp_path):
     left, right = eyes(FRAMES)
     path = film(tmp_path, torch.cat([right, left], dim=3))
     # 6 and 12 of 256 pixels over 180 degrees: 4.2 and 8.4 degrees
-    with pytest.raises(InputError, match=r"a median of [4-8]\.?\d* degrees further right; set stereo\.swapped=true"):
+    with pytest.raises(InputError, match=r"them [4-8]\.?\d* degrees further right; set stereo\.swapped=true"):
         open_stereo(path, layout())
     video = open_stereo(path, layout(swapped=True))
     first, second = next(video.frames())
     torch.testing.assert_close(first, left[0], rtol=0.0, atol=0.1)  # compressed
     torch.testing.assert_close(second, right[0], rtol=0.0, atol=0.1)
+
+
+def test_eyes_are_told_apart_by_what_is_near_where_most_is_far(tmp_path):
+    left, right = eyes(2, far=0, near=4, share=5)  # 2.8 degrees
+    open_stereo(film(tmp_path, torch.cat([left, right], dim=3)), layout())
+    with pytest.raises(InputError, match=r"them 2\.8 degrees further right"):
+        open_stereo(film(tmp_path, torch.cat([right, left], dim=3), "swapped.mp4"), layout())
 
 
 def test_odd_sizes_are_refused(tmp_path):
