@@ -47,7 +47,7 @@ def test_layouts_build():
 
 
 def test_a_flat_view_must_be_stated():
-    assert OmegaConf.missing_keys(composed("stereo", "side_by_side")) == {"view.horizontal_fov_deg"}
+    assert OmegaConf.missing_keys(composed("stereo", "side_by_side")) == {"stereo.view.horizontal_fov_deg"}
 
 
 @pytest.mark.parametrize(("name", "kind"), [("one_pass", OnePassCrops), ("official", OfficialCrops)])

@@ -8,7 +8,14 @@ import torch
 
 from turnaround.geometry.lenses import fisheye_lens, half_sphere_lens, lens_pixels, lens_rays, perspective_lens
 from turnaround.geometry.projection import equirectangular_rays, pixel_grid
-from turnaround.types import EquirectangularLens, FisheyeLens, MeshLens, PerspectiveLens, SampledEquirectangularLens
+from turnaround.types import (
+    EquirectangularLens,
+    FisheyeLens,
+    InputError,
+    MeshLens,
+    PerspectiveLens,
+    SampledEquirectangularLens,
+)
 
 close = partial(torch.testing.assert_close, rtol=0.0, atol=1e-9)  # float64 over a few hundred pixels
 
@@ -131,6 +138,18 @@ def test_a_fine_mesh_of_the_whole_sphere_is_the_lens_it_was_made_from():
     # across the view, and a third of that of a pixel's 0.098 along it
     close(lens_rays(mesh, pixels), lens_rays(lens, pixels), rtol=0.0, atol=3e-3)
     assert lens_pixels(mesh, lens_rays(lens, pixels)).isfinite().all()
+
+
+def test_a_mesh_that_would_take_all_memory_is_refused():
+    mesh = MeshLens(
+        points=torch.eye(3, dtype=torch.float64),
+        pixels=torch.tensor([[0.0, 0], [8, 0], [0, 8]], dtype=torch.float64),
+        triangles=torch.tensor([[0, 1, 2]]).expand(5000, 3),  # of 64 x 64 cells each, above 2^24 in all
+        height=8,
+        width=8,
+    )
+    with pytest.raises(InputError, match="found 5000 which are too large"):
+        lens_rays(mesh, vector(1, 1))
 
 
 def test_no_pixels_and_single_precision():

@@ -1,5 +1,6 @@
 """Frames by number are those of a full decode, wherever key frames lie; times are the file's, or it is refused."""
 
+import av
 import pytest
 import torch
 from small_videos import gradient, noise, remuxed, samples
@@ -39,6 +40,16 @@ def test_a_film_that_starts_late_keeps_its_times(tmp_path):
     film = open_indexed(path, still_fps=24.0)
     assert film.times.tolist() == [200000, 240000, 280000, 320000, 360000]
     assert torch.equal(next(iter(film.frames(3, 4))), read_video(path, max_frames=5)[3])
+
+
+def test_frames_hidden_by_an_edit_list_have_no_number(tmp_path, clip):
+    with av.open(str(clip)) as container:
+        ticks = round(1 / (24 * container.streams.video[0].time_base))  # of one frame
+    trimmed = remuxed(clip, tmp_path / "trimmed.mp4", shift=5 * ticks, options={"avoid_negative_ts": "disabled"})
+    film, whole = open_indexed(trimmed, still_fps=24.0), read_video(clip, max_frames=12)
+    assert len(film.times) == 7
+    for start in range(7):
+        assert torch.equal(torch.stack(list(film.frames(start, 7))), whole[5 + start :])
 
 
 def test_pictures_are_numbered_in_natural_order(tmp_path):

@@ -8,9 +8,10 @@ import torch
 from small_videos import gradient
 
 from turnaround.geometry.lenses import half_sphere_lens, lens_pixels, lens_rays
+from turnaround.io.matroska_projection import read_matroska
 from turnaround.io.mesh_projection import read_meshes
 from turnaround.io.spherical import box, mark_half_spheres, stereo_box, with_boxes
-from turnaround.io.spherical_reading import LEFT_RIGHT, read_spherical
+from turnaround.io.spherical_reading import CUSTOM, LEFT_RIGHT, RIGHT_LEFT, TOP_BOTTOM, read_spherical
 from turnaround.io.video import write_video
 from turnaround.types import EquirectangularLens, InputError, MeshLens
 
@@ -132,6 +133,43 @@ def test_other_projections_are_refused(film):
     marked(film, stereo_box() + projection(b"cbmp", bytes(8)))
     with pytest.raises(InputError, match=r"equirectangular or a mesh projection, found cbmp; choose the view"):
         read_spherical(film)
+
+
+def element(name, *parts):
+    """Of Matroska, with a size of 8 bytes."""
+    body = b"".join(parts)
+    return bytes.fromhex(name) + (1 << 56 | len(body)).to_bytes(8, "big") + body
+
+
+def matroska(*video):
+    tracks = element("1654ae6b", element("ae", element("e0", element("b0", b"\x40"), *video)))
+    whole = bytes.fromhex("18538067") + b"\x01" + bytes([255] * 7)  # a segment of unknown size
+    return element("1a45dfa3", b"webm") + whole + element("1549a966", b"info") + tracks
+
+
+def test_matroska_says_it_in_its_own_way(tmp_path):
+    path = tmp_path / "film.webm"
+    mesh = element("7670", element("7671", b"\x03"), element("7672", bytes(4) + deflated(FAN)))
+    whole = element("7670", element("7671", b"\x01"))
+    for stereo, projection_of, mode, kind in (
+        (b"\x01", mesh, LEFT_RIGHT, MeshLens),
+        (b"\x03", whole, TOP_BOTTOM, EquirectangularLens),
+        (b"\x0b", b"", RIGHT_LEFT, None),
+        (b"\x02", b"", CUSTOM, None),
+    ):
+        path.write_bytes(matroska(element("53b8", stereo), projection_of))
+        found = read_spherical(path)
+        assert found.stereo_mode == mode
+        assert (found.views and type(found.views[0].lens(8, 8))) == kind
+    path.write_bytes(matroska())
+    assert read_spherical(path).stereo_mode is None
+
+
+def test_a_real_webm_is_read_up_to_its_tracks(tmp_path):
+    write_video(tmp_path / "film.mkv", gradient(3, 32, 64), fps=12.0)
+    found = read_matroska(tmp_path / "film.mkv")
+    assert found is not None
+    assert (found.stereo, found.kind) == (None, None)
 
 
 def test_what_is_no_mp4_says_nothing(tmp_path):

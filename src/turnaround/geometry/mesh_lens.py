@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from turnaround.types import MeshLens
+from turnaround.types import InputError, MeshLens
 
 CELLS = 64  # of the grid in which triangles are looked up, along each axis
 MOST_ENTRIES = 2**24  # of triangles in cells, so that memory is bounded
@@ -56,7 +56,12 @@ class _Cells:
         extent = last - first + 1
         count = extent.prod(-1)
         if int(count.sum()) > MOST_ENTRIES:
-            raise ValueError("a mesh of triangles that are too many and too large")
+            raise InputError(
+                "mesh of a lens",
+                expected="triangles that hardly overlap",
+                found=f"{len(corners)} which are too large",
+                fix="choose the view by stereo.view",
+            )
         triangle = torch.repeat_interleave(torch.arange(len(corners), device=corners.device), count)
         rank = torch.arange(len(triangle), device=corners.device) - (count.cumsum(0) - count)[triangle]
         cell = torch.zeros_like(rank)

@@ -3,9 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from av.video.reformatter import VideoReformatter
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from turnaround.io.video import FrameSource, damaged, open_frames, opened_video, upright_rgb
+from turnaround.io.video import ImageFrames, damaged, open_frames, opened_video, upright_rgb
 from turnaround.types import InputError
 
 MICROSECONDS = 1_000_000
@@ -43,22 +42,21 @@ def open_indexed(path: Path, *, still_fps: float) -> IndexedFrames:
     InputError: as of `io.video.open_frames`; frames without times, or with times that do not rise.
     """
     source = open_frames(path)
-    if path.is_dir():
-        times = torch.arange(source.frames or 0, dtype=torch.float64) * (MICROSECONDS / still_fps)
-        return _Pictures(path=path, height=source.height, width=source.width, times=times.round().long(), source=source)
+    size = {"height": source.height, "width": source.width}
+    if isinstance(source, ImageFrames):
+        times = torch.arange(len(source.files), dtype=torch.float64) * (MICROSECONDS / still_fps)
+        return _Pictures(path=path, **size, times=times.round().long(), source=source)
     stamps, keys, base = _index(path)
     times = [round(stamp * base * MICROSECONDS) for stamp in stamps.tolist()]
-    return _Video(
-        path=path, height=source.height, width=source.width, times=torch.tensor(times), stamps=stamps, keys=keys
-    )
+    return _Video(path=path, **size, times=torch.tensor(times), stamps=stamps, keys=keys)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Pictures(IndexedFrames):
-    source: FrameSource
+    source: ImageFrames
 
     def frames(self, start: int, stop: int) -> Iterator[Float[Tensor, "3 h w"]]:
-        return islice(iter(self.source), start, stop)
+        return iter(replace(self.source, files=self.source.files[start:stop]))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What an MP4 says of its stereo and its projection: the boxes `st3d` and `sv3d` of `io.spherical`, read."""
+"""What a file says of its stereo and projection: MP4's boxes `st3d` and `sv3d` (`io.spherical`), or Matroska's parts."""
 
 import struct
 from collections.abc import Iterator
@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from turnaround.io.eye_views import EquirectangularView, EyeView
+from turnaround.io.matroska_projection import read_matroska
 from turnaround.io.mesh_projection import read_meshes
 from turnaround.io.spherical import CONTAINERS, ENTRY, Box, boxes
 from turnaround.types import InputError
 
 MOST_INDEX = 2**28  # bytes of an MP4's index, which are read as a whole
 MONO, TOP_BOTTOM, LEFT_RIGHT, CUSTOM, RIGHT_LEFT = range(5)  # of the RFC's stereo_mode; the left eye's place first
+MATROSKA = {0: MONO, 1: LEFT_RIGHT, 3: TOP_BOTTOM, 11: RIGHT_LEFT}  # its StereoMode; others are CUSTOM
+WHOLE = bytes(20)  # an `equi` that leaves out nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class SphericalBoxes:
-    """stereo_mode: None where there is no `st3d`. views: of the left and the right eye; None where there is no `sv3d`.
+    """stereo_mode: None where it is not stated. views: of the left and the right eye; None where there is no `sv3d`.
 
     The pose in `prhd`, which turns both eyes alike, is not looked at.
     """
@@ -27,12 +30,18 @@ class SphericalBoxes:
 
 def read_spherical(path: Path) -> SphericalBoxes:
     """Of the first video track that says something. InputError: a projection that is damaged or not supported."""
+    matroska = read_matroska(path)
+    if matroska is not None:
+        mode = None if matroska.stereo is None else MATROSKA.get(matroska.stereo, CUSTOM)
+        views = None if matroska.kind is None else _views(path, matroska.kind, matroska.body or WHOLE)
+        return SphericalBoxes(stereo_mode=mode, views=views)
     data = _index(path)
     for entry in _entries(path, data):
         inside = {box.name: box for box in boxes(path, data, entry)}
         if b"st3d" in inside or b"sv3d" in inside:
-            mode = _content(path, data, inside[b"st3d"], 5)[4] if b"st3d" in inside else None
-            views = _views(path, data, inside[b"sv3d"]) if b"sv3d" in inside else None
+            stereo = inside.get(b"st3d")
+            mode = None if stereo is None else _long(path, b"st3d", data[stereo.body : stereo.end], 5)[4]
+            views = _projected(path, data, inside[b"sv3d"]) if b"sv3d" in inside else None
             return SphericalBoxes(stereo_mode=mode, views=views)
     return SphericalBoxes(stereo_mode=None, views=None)
 
@@ -68,17 +77,23 @@ def _entries(path: Path, data: bytes) -> Iterator[Box]:
         yield from (each for each in boxes(path, data, parent) if each.name in pictures)
 
 
-def _views(path: Path, data: bytes, spherical: Box) -> tuple[EyeView, EyeView]:
+def _projected(path: Path, data: bytes, spherical: Box) -> tuple[EyeView, EyeView]:
     projections = [box for box in boxes(path, data, spherical) if box.name == b"proj"]
-    kinds = {box.name: box for projection in projections for box in boxes(path, data, projection)}
-    if b"equi" in kinds:
-        view = _equirectangular(_content(path, data, kinds[b"equi"], 20))
+    kinds = [box for parent in projections for box in boxes(path, data, parent) if box.name != b"prhd"]
+    if not kinds:
+        raise _refused(path, "no projection")
+    return _views(path, kinds[0].name, data[kinds[0].body : kinds[0].end])
+
+
+def _views(path: Path, kind: bytes, body: bytes) -> tuple[EyeView, EyeView]:
+    """Of the left and of the right eye."""
+    if kind == b"equi":
+        view = _equirectangular(_long(path, kind, body, 20))
         return view, view
-    if b"mshp" in kinds:
-        meshes = read_meshes(path, _content(path, data, kinds[b"mshp"], 12)[4:])
+    if kind == b"mshp":
+        meshes = read_meshes(path, _long(path, kind, body, 12)[4:])
         return meshes[0], meshes[-1]
-    found = ", ".join(name.decode("latin-1") for name in kinds if name != b"prhd") or "no projection"
-    raise _refused(path, found)
+    raise _refused(path, kind.decode("latin-1"))
 
 
 def _equirectangular(body: bytes) -> EyeView:
@@ -92,10 +107,9 @@ def _equirectangular(body: bytes) -> EyeView:
     )
 
 
-def _content(path: Path, data: bytes, box: Box, least: int) -> bytes:
-    body = data[box.body : box.end]
+def _long(path: Path, kind: bytes, body: bytes, least: int) -> bytes:
     if len(body) < least:
-        raise _refused(path, f"{box.name.decode('latin-1')} of {len(body)} bytes")
+        raise _refused(path, f"{kind.decode('latin-1')} of {len(body)} bytes")
     return body
 
 
