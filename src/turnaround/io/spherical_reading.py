@@ -1,4 +1,4 @@
-"""What a file says of its stereo and projection: MP4's boxes `st3d` and `sv3d` (`io.spherical`), or Matroska's parts."""
+"""What a file says of its stereo and projection: MP4's boxes `st3d` and `sv3d` (`io.spherical`), or Matroska's."""
 
 import struct
 from collections.abc import Iterator

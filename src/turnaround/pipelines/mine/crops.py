@@ -10,10 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.geometry.lenses import perspective_lens
+from turnaround.io.stereo_checks import Eyes
 from turnaround.render.resample import Resampling
 from turnaround.types import EquirectangularLens, InputError, Lens, PerspectiveLens, SampledEquirectangularLens
-
-Eyes = tuple[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]]
 
 
 class Crops(ABC):
