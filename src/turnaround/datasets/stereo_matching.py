@@ -6,40 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.geometry.matching import matched_points
-from turnaround.types import InputError
+from turnaround.geometry.matching import matched_offsets, require_rectified
+
+__all__ = ["METHOD", "estimated_disparity", "matched_offsets", "require_rectified"]
 
 METHOD = "OpenCV SGBM, HH, block 5, left-right check"  # what `estimated_disparity` is, for whoever names sources
-ENOUGH = 16  # matched points, to tell how two pictures lie to each other
 BLOCK, STEP = 5, 16  # SGBM's window, and what its range is a multiple of
-
-
-def matched_offsets(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "n 2"]:
-    """Position in the left picture minus that in the right, (x, y) in pixels, of `matched_points`."""
-    places = matched_points(left, right)
-    return places[0] - places[1]
-
-
-def require_rectified(
-    subject: object, left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"], *, most_vertical: float
-) -> None:
-    """InputError where matched points say that a pair is not rectified, or that its eyes are swapped.
-
-    The median of their vertical offsets, without sign, is at most `most_vertical` pixels, that of the horizontal ones
-    at least minus this. Where there are too few points nothing can be told.
-    """
-    offsets = matched_offsets(left, right)
-    if len(offsets) < ENOUGH:
-        return
-    vertical, horizontal = float(offsets[:, 1].abs().median()), float(offsets[:, 0].median())
-    if vertical > most_vertical:
-        expected = f"a rectified pair, with vertical offsets of at most {most_vertical:g} px"
-        found = f"a median of {vertical:.1f} px over {len(offsets)} matched points"
-        raise InputError(subject, expected=expected, found=found, fix="rectify it")
-    if horizontal < -most_vertical:
-        expected = "points further left in the right picture"
-        found = f"a median of {-horizontal:.1f} px further right over {len(offsets)} matched points"
-        raise InputError(subject, expected=expected, found=found, fix="swap the eyes")
 
 
 def estimated_disparity(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "h w"]:

@@ -6,7 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from turnaround.types import InputError
+
 FEATURES, LONGEST = 2000, 1000  # points per picture, and its longer side in pixels when they are looked for
+ENOUGH = 16  # matched points, to tell how two pictures lie to each other
 DISTINCT = 0.8  # a match is clearer than the next best by this factor (Lowe, IJCV 2004)
 
 
@@ -28,6 +31,40 @@ def matched_points(
     kept = mutual & (nearest.values[:, 0] < DISTINCT * nearest.values[:, 1])
     # OpenCV counts pixel centres in whole numbers
     return (places[0][kept] + 0.5) / scale, (places[1][best[kept]] + 0.5) / scale
+
+
+def matched_offsets(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "n 2"]:
+    """Position in the left picture minus that in the right, (x, y) in pixels, of `matched_points`."""
+    places = matched_points(left, right)
+    return places[0] - places[1]
+
+
+def require_rectified(
+    subject: object, left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"], *, most_vertical: float
+) -> None:
+    """InputError where matched points say that a pair is not rectified, or that its eyes are swapped.
+
+    The median of their vertical offsets, without sign, is at most `most_vertical` pixels, that of the horizontal ones
+    at least minus this. Where there are too few points nothing can be told.
+    """
+    offsets = matched_offsets(left, right)
+    if len(offsets) < ENOUGH:
+        return
+    vertical, horizontal = float(offsets[:, 1].abs().median()), float(offsets[:, 0].median())
+    if vertical > most_vertical:
+        expected = f"a rectified pair, with vertical offsets of at most {most_vertical:g} px"
+        found = f"a median of {vertical:.1f} px over {len(offsets)} matched points"
+        raise InputError(subject, expected=expected, found=found, fix="rectify it")
+    if horizontal < -most_vertical:
+        expected = "points further left in the right picture"
+        found = f"a median of {-horizontal:.1f} px further right over {len(offsets)} matched points"
+        raise InputError(subject, expected=expected, found=found, fix="swap the eyes")
+
+
+def distinct_points(picture: Float[Tensor, "3 h w"]) -> int:
+    """How many points of a picture SIFT would look for elsewhere, at most `FEATURES`."""
+    grey = grey_pixels(picture, min(1.0, LONGEST / max(picture.shape[1:])))
+    return len(cv2.SIFT.create(nfeatures=FEATURES).detect(grey, None))
 
 
 def grey_pixels(picture: Float[Tensor, "3 h w"], scale: float) -> np.ndarray:

@@ -22,9 +22,9 @@ CONTAINERS = {
     b"minf": 0,
     b"stbl": 0,
     b"stsd": 8,
-    b"avc1": 78,
     b"sv3d": 0,
     b"proj": 0,
+    **dict.fromkeys((b"avc1", b"avc3", b"hvc1", b"hev1", b"vp08", b"vp09", b"av01", b"mp4v", b"apcn"), 78),
 }
 ENTRY = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1")
 OFFSETS = {b"stco": ">I", b"co64": ">Q"}  # tables of the places of chunks in the file

@@ -142,7 +142,7 @@ class VideoWriter(AtomicWriter):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ImageFrames(FrameSource):
+class ImageFrames(FrameSource):
     files: tuple[Path, ...]
 
     def __iter__(self) -> Iterator[Float[Tensor, "3 h w"]]:
@@ -168,7 +168,7 @@ def _image_frames(path: Path, files: tuple[Path, ...]) -> FrameSource:
     if not files:
         raise InputError(path, expected=f"images ({' '.join(IMAGE_SUFFIXES)})", found="none", fix="check the folder")
     height, width = read_image(files[0]).shape[1:]
-    return _ImageFrames(path=path, height=height, width=width, fps=STILL_FPS, frames=len(files), files=files)
+    return ImageFrames(path=path, height=height, width=width, fps=STILL_FPS, frames=len(files), files=files)
 
 
 def _video_frames(path: Path) -> FrameSource:

@@ -12,7 +12,14 @@ from turnaround.types.camera import Camera, Equirectangular180, Pinhole
 from turnaround.types.depth import DepthKind, DepthVideo
 from turnaround.types.errors import InputError
 from turnaround.types.inpaint import InpaintItem
-from turnaround.types.lens import EquirectangularLens, FisheyeLens, Lens, PerspectiveLens, SampledEquirectangularLens
+from turnaround.types.lens import (
+    EquirectangularLens,
+    FisheyeLens,
+    Lens,
+    MeshLens,
+    PerspectiveLens,
+    SampledEquirectangularLens,
+)
 from turnaround.types.mining import ClipQuality, DropError, PixelTracks, RigPoses, Shot, Stereo4DClip
 from turnaround.types.motion import Flow, MotionField, Tracks
 from turnaround.types.prior import ObjectViews, PicturedObject
@@ -68,6 +75,7 @@ __all__ = [
     "LatentBatch",
     "LatentEncoder",
     "Lens",
+    "MeshLens",
     "MotionBatch",
     "MotionField",
     "MotionNetwork",

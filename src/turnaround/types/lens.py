@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -44,4 +44,19 @@ class SampledEquirectangularLens(EquirectangularLens):
     """As Stereo4D's rectify.py has it: the bounds lie on the centres of the outermost pixels, not on the borders."""
 
 
-Lens = PerspectiveLens | FisheyeLens | EquirectangularLens
+@dataclass(frozen=True, kw_only=True)
+class MeshLens:
+    """As a mesh says: its triangles, seen from the eye at the origin, show what the picture has between `pixels`.
+
+    points: of the vertices, at any distance from the eye; each triangle is flat. pixels: x, y of the vertices, which
+    may lie outside the picture. No two triangles overlap in the picture, nor as the eye sees them.
+    """
+
+    points: Float[Tensor, "n 3"]
+    pixels: Float[Tensor, "n 2"]
+    triangles: Int[Tensor, "m 3"]
+    height: int
+    width: int
+
+
+Lens = PerspectiveLens | FisheyeLens | EquirectangularLens | MeshLens
