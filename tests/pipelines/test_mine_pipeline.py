@@ -55,7 +55,12 @@ class LineMiner:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
-        return MinedClip(figures={"frames": 1.0, "tracks": 3.0}, files={f"clips/{unit.name}.npz": digest})
+        return MinedClip(
+            name=unit.name,
+            shot=unit.shot,
+            figures={"frames": 1.0, "tracks": 3.0},
+            files={f"clips/{unit.name}.npz": digest},
+        )
 
 
 @pytest.fixture

@@ -118,7 +118,9 @@ class MinedClip:
         known = self.clip.tracks[:, chosen].isfinite().all(-1)
         others = torch.arange(len(known)) != middle
         both = truth.visible & pixels.isfinite().all(-1) & others[:, None]
-        after, before = (self._distances(points[:, chosen], truth) for points in (self.clip.tracks, self.quality.lifted))
+        after, before = (
+            self._distances(points[:, chosen], truth) for points in (self.clip.tracks, self.quality.lifted)
+        )
         shared = known & before.isfinite() & after.isfinite() & truth.visible
         steady = [_jitter(points[:, chosen], shared)[~moving] for points in (self.quality.lifted, self.clip.tracks)]
         jitter = [_median(each[each.isfinite()]) for each in steady]

@@ -31,11 +31,11 @@ class Pieces:
 
 
 def judged(video: StereoVideo, records: Sequence[Record]) -> Pieces:
-    """records: of this video. A good segment is kept where clips hold `KEPT` of it, a bad one dropped where they hold at
-    most `TOUCHED` of its bad frames."""
+    """records: of this video. A good segment is kept where clips hold `KEPT` of it, a bad one dropped where they hold
+    at most `TOUCHED` of its bad frames."""
     spans = list(zip(video.segments, video.shots, strict=True))
     true = [shot.start for shot in video.shots[1:]]
-    found = sorted({record.start for record in records if record.start} | set())
+    found = sorted({record.start for record in records if record.start})
     fading = [shot for segment, shot in spans if segment.kind is Kind.FADE]
     sound = [any(abs(cut - other) <= NEAR for other in true) or _within(cut, fading) for cut in found]
     good = [shot for segment, shot in spans if segment.kind is Kind.GOOD]

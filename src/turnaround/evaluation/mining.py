@@ -21,8 +21,8 @@ from turnaround.types import InputError, VideoMiner
 
 @dataclass(frozen=True, kw_only=True)
 class MiningBenchmark:
-    """Videos of seeds first, first + 1, … are mined. cache: where they are kept. frames, tracks: of each clip, looked at
-    (`mined_clip`). root: as of other benchmarks; not needed."""
+    """Videos of seeds first, first + 1, … are mined. cache: where they are kept. frames, tracks: of each clip, that are
+    looked at (`mined_clip`). root: as of other benchmarks; not needed."""
 
     name: str
     sampler: StereoVideoSampler
@@ -79,7 +79,7 @@ class MiningBenchmark:
             if not inside or segment.kind is not Kind.GOOD or not isinstance(segment, Filmed):
                 continue
             clip = read_stereo4d(mined / CLIPS / f"{record.clip}.npz")
-            start = record.start - shot.start + int(record.figures.get("skipped", 0))
+            start = record.start - shot.start
             yield MinedClip(
                 clip=clip,
                 quality=read_clip_quality(mined / QUALITY / f"{record.clip}.npz"),

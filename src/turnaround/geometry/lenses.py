@@ -1,6 +1,7 @@
 """Pixels to rays and back through the lenses of filmed pictures, and lenses of a given view."""
 
 import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -52,6 +53,19 @@ def perspective_lens(size: int, horizontal_fov_deg: float) -> PerspectiveLens:
     """Of a square picture that looks straight ahead."""
     k = intrinsics(size, size, horizontal_fov_deg=horizontal_fov_deg)
     return PerspectiveLens(intrinsics=k, height=size, width=size)
+
+
+def finer(lens: Lens, factor: int) -> Lens:
+    """The same picture in pixels of which `factor` take the place of one, along each side."""
+    size = {"height": lens.height * factor, "width": lens.width * factor}
+    if isinstance(lens, PerspectiveLens):
+        scale = torch.tensor([factor, factor, 1], dtype=lens.intrinsics.dtype)
+        return replace(lens, intrinsics=lens.intrinsics * scale[:, None], **size)
+    if isinstance(lens, FisheyeLens):
+        return replace(lens, focal=lens.focal * factor, **size)
+    if isinstance(lens, MeshLens):
+        return replace(lens, pixels=lens.pixels * factor, **size)
+    return replace(lens, **size)
 
 
 def fisheye_lens(size: int, fov_deg: float) -> FisheyeLens:

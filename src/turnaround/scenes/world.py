@@ -33,6 +33,10 @@ class Motion:
         turn = rotation_about(self.axis, torch.tensor(self.spin * time, dtype=self.axis.dtype))
         return turn @ self.rotation
 
+    def from_time(self, time: float) -> "Motion":
+        """The same motion, whose clock begins at `time`."""
+        return replace(self, rotation=self.rotation_at(time), position=self.position_at(time))
+
     def position_at(self, time: float) -> Float[Tensor, "3"]:
         return self.position + time * self.velocity
 

@@ -40,6 +40,7 @@ from turnaround.types.protocols import (
     ResumableDepthEstimator,
     Segmenter,
     VelocityNetwork,
+    VideoMiner,
 )
 from turnaround.types.scene_cache import KeyView, OrbitVideo, Provenance, Rendering, SceneCache
 from turnaround.types.video import Clip, Video
@@ -103,6 +104,7 @@ __all__ = [
     "Tracks",
     "VelocityNetwork",
     "Video",
+    "VideoMiner",
     "View",
     "ViewPairBatch",
     "Warped",

@@ -218,6 +218,20 @@ class MotionNetwork(Protocol):
 
 
 @runtime_checkable
+class VideoMiner(Protocol):
+    """Makes a folder of mined clips (`io.mined_folder`) of stereo videos."""
+
+    name: str
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]: ...
+
+    def mine(self, videos: Path, out: Path) -> None:
+        """videos: one, or a folder of them. A call that was killed is gone on with."""
+        ...
+
+
+@runtime_checkable
 class PoseEstimator(Protocol):
     """Finds how a stereo rig moved, and how its right eye stands to its left one."""
 

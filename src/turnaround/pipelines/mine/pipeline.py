@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -59,7 +60,7 @@ class MinePipeline:
         with progress_bar() as progress:
             parts = list(self._surveyed(out, videos, progress))
             records = self._mined(out, parts, progress)
-        forget_others(out, videos=paths, clips={record.clip for record in records})
+        forget_others(out, videos=paths, clips={part.name for part in parts if isinstance(part, ClipUnit)})
         write_manifest(out, records)
         write_summary(out / SUMMARY, records)
         shutil.rmtree(out / WORK, ignore_errors=True)
@@ -95,3 +96,20 @@ class MinePipeline:
 def _in_order(parts: Sequence[Record | ClipUnit], records: Mapping[str, Record]) -> list[Record]:
     names = [part.clip if isinstance(part, Record) else part.name for part in parts]
     return [records[name] for name in names if name in records]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiningMethod:
+    """A `VideoMiner`, to be scored."""
+
+    name: str
+    miner: Miner
+    executor: Executor
+
+    @property
+    def weights(self) -> Sequence[WeightsNotice]:
+        return self.miner.weights
+
+    def mine(self, videos: Path, out: Path) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        MinePipeline(input=str(videos), miner=self.miner, executor=self.executor).run(out)

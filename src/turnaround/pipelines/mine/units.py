@@ -5,7 +5,7 @@
 import json
 import shutil
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -95,8 +95,11 @@ class ClipUnit:
 
 @dataclass(frozen=True, kw_only=True)
 class MinedClip:
-    """figures: of the manifest. files: sha256 by path below the folder."""
+    """name, shot: of what became of a unit, which may be less of it. figures: of the manifest. files: sha256 by path
+    below the folder."""
 
+    name: str
+    shot: Shot
     figures: Mapping[str, float]
     files: Mapping[str, str]
 
@@ -159,7 +162,8 @@ class Mining:
         work = self.work / unit.name
         found = _outcome(lambda: self.miner.mine(unit, self.out, work), **unit.named)
         if isinstance(found, MinedClip):
-            found = Record(status=Status.DONE, figures=found.figures, files=found.files, **unit.named)
+            made = replace(unit, name=found.name, shot=found.shot)
+            found = Record(status=Status.DONE, figures=found.figures, files=found.files, **made.named)
         _keep(path, unit.key, found.stored())
         shutil.rmtree(work, ignore_errors=True)
         return found

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from turnaround.io.stereo_folder import is_stereo_folder
 from turnaround.types import InputError
 
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm")
-EYES = ("left", "right")  # how the files or folders of a video in two files are called
 
 
 def find_videos(path: Path) -> Mapping[str, Path]:
@@ -16,7 +16,7 @@ def find_videos(path: Path) -> Mapping[str, Path]:
     A video is a file, or a folder that holds one entry for each eye. Ids are names without what file names may not
     have. InputError: none, or two of one id.
     """
-    videos = [path] if path.is_file() or _is_pair(path) else _inside(path)
+    videos = [path] if path.is_file() or is_stereo_folder(path) else _inside(path)
     if not videos:
         raise InputError(path, expected="a stereo video, or a folder of them", found="none", fix="check the path")
     found: dict[str, Path] = {}
@@ -38,8 +38,6 @@ def _inside(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    return [entry for entry in entries if _is_pair(entry) or (entry.is_file() and entry.suffix.lower() in SUFFIXES)]
-
-
-def _is_pair(path: Path) -> bool:
-    return path.is_dir() and all(any(entry.stem == eye for entry in path.iterdir()) for eye in EYES)
+    return [
+        entry for entry in entries if is_stereo_folder(entry) or (entry.is_file() and entry.suffix.lower() in SUFFIXES)
+    ]
