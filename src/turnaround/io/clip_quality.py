@@ -90,7 +90,9 @@ def _quality(path: Path, stored: dict[str, np.ndarray], *, pixels: torch.Tensor,
         expected = "a size above 0, horizontal_fov_deg from 0 to 180, a baseline above 0"
         raise InputError(path, expected=expected, found=found, fix="mine it again")
     return ClipQuality(
-        **scalars,
+        horizontal_fov_deg=fov,
+        baseline=baseline,
+        calibration=scalars["calibration"],
         size=size,
         dropped=_dropped(path, str(stored["dropped"])),
         version=str(stored["version"]),

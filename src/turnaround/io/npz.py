@@ -68,8 +68,8 @@ class Expected:
             return False
         if len(header.shape) != len(self.shape) or not header.dtype.isnative:
             return False
-        wanted = [sizes.setdefault(s, n) if isinstance(s, str) else s for s, n in zip(self.shape, header.shape)]
-        return wanted == list(header.shape)
+        axes = zip(self.shape, header.shape, strict=True)
+        return all((sizes.setdefault(axis, n) if isinstance(axis, str) else axis) == n for axis, n in axes)
 
 
 def read_arrays(

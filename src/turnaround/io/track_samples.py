@@ -36,7 +36,7 @@ def require_sound(path: Path, lengths: np.ndarray, frames: np.ndarray, *, count:
     """InputError: lengths that do not sum, frames that are not there or do not increase within their track, or tracks
     too large to spread. count: of frames. width: bytes of one sample."""
     fix = "write it again"
-    if lengths.size and lengths.min() < 0 or lengths.astype(np.float64).sum() != len(frames):
+    if lengths.min(initial=0) < 0 or lengths.astype(np.float64).sum() != len(frames):
         found = (
             f"{len(frames)} samples of tracks whose lengths sum to {lengths.sum()}, the least {lengths.min(initial=0)}"
         )

@@ -1,0 +1,292 @@
+"""Mined folders as clips, windows, rectified pairs and point maps, against the worlds they were filmed from."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mined_folders import BASELINE, FRAMES, SIZE, fov_of, write_mined_folder
+
+from turnaround.datasets.clip_order import AtRandom
+from turnaround.datasets.drops import DroppedError
+from turnaround.datasets.pairs import StereoSource
+from turnaround.datasets.stereo4d import Stereo4DClips, Stereo4DStereo, Stereo4DWindows
+from turnaround.datasets.stereo4d_pairs import (
+    DepthPoints,
+    FramePair,
+    Stereo4DPairs,
+    TrackPoints,
+    TracksThenDepth,
+    fixed_pairs,
+    point_maps,
+    read_pair,
+)
+from turnaround.datasets.stereo4d_store import ClipReader, ClipStore, QualityLimits, Stereo4DFolder
+from turnaround.io.clip_quality import read_clip_quality, write_clip_quality
+from turnaround.io.mined_files import mined_files
+from turnaround.io.video import write_video
+from turnaround.scenes.observe import film, surface
+from turnaround.types import ClipSource, DepthBatch, InputError, PointMapBatch
+
+ALL = QualityLimits(moving_pixels=1.0, least_moving=0.0, least_tracks=1, most_calibration=1.0, most_vertical=1.0)
+
+
+@pytest.fixture(scope="module")
+def mined(tmp_path_factory):
+    root = tmp_path_factory.mktemp("mined")
+    return root, write_mined_folder(root, [1, 2])
+
+
+def reader(**changes):
+    settings = {"height": SIZE, "width": SIZE, "horizontal_fov_deg": 60.0, "baseline": 0.063, "limits": None}
+    return ClipReader(**(settings | changes))
+
+
+def store_of(root, **changes):
+    return Stereo4DFolder(root=str(root), videos=None, reader=reader(**changes))
+
+
+def test_a_clip_is_what_the_world_is(mined):
+    root, scenes = mined
+    store = store_of(root, limits=ALL)
+    clips = Stereo4DClips(store=store, frames=2)
+    assert isinstance(store, ClipStore)
+    assert isinstance(clips, ClipSource)
+    name, scene = next(iter(scenes.items()))
+    assert clips.ids()[:3] == [f"{name}/000000", f"{name}/000002", f"{name}/000004"]
+    clip = clips.clip(f"{name}/000002")
+    # half of an 8 bit step, and what H.264 at its finest adds
+    assert (clip.video - film(scene, samples=1)[2:4]).abs().mean() < 0.03
+    assert (clip.right - film(scene.right_eye(BASELINE), samples=1)[2:4]).abs().mean() < 0.03
+    assert torch.equal(clip.cameras.world_from_cam, scene.camera.world_from_cam[2:4])
+    # K is float32 in geometry.projection, and goes through degrees
+    torch.testing.assert_close(clip.cameras.intrinsics, scene.camera.intrinsics[2:4], rtol=1e-5, atol=1e-5)
+    truth = torch.stack([surface(scene, frame).depth for frame in (2, 3)])
+    torch.testing.assert_close(clip.depth.values, truth, rtol=1e-3, atol=0)  # float16 has 11 bits
+    assert clip.baseline == BASELINE
+    assert clip.sources["depth"].endswith(f"disparity/{name}.npz")
+
+
+def test_tracks_are_projected_where_the_world_shows_them(mined):
+    root, scenes = mined
+    name, _ = next(iter(scenes.items()))
+    clip = store_of(root).clip(name, range(FRAMES))
+    quality = read_clip_quality(mined_files(root, name).quality)
+    known = ~quality.pixels.isnan().any(-1)
+    assert known.any()
+    # world points and pixels are stored as float32; a few metres at some 30 pixels per unit
+    torch.testing.assert_close(clip.tracks.pixels[known].float(), quality.pixels[known], rtol=0, atol=2e-3)
+    assert clip.tracks.visible[known].float().mean() > 0.99  # but for those on the border, by rounding
+    assert not clip.tracks.visible[~known].any()
+
+
+def test_smaller_pictures_have_cameras_and_depth_to_match(mined):
+    root, scenes = mined
+    name, scene = next(iter(scenes.items()))
+    clip = store_of(root, height=12, width=16).clip(name, [0])
+    assert clip.video.shape == (1, 3, 12, 16)
+    k = scene.camera.intrinsics[0] / 2
+    expected = [[k[0, 0], 0, 8], [0, k[1, 1], 6], [0, 0, 1]]
+    torch.testing.assert_close(clip.cameras.intrinsics[0], torch.tensor(expected).double(), rtol=1e-5, atol=1e-5)
+    truth = surface(scene, 0).depth[1::2, 1::2][2:14]  # of the pixels whose centres lie right below
+    torch.testing.assert_close(clip.depth.values[0], truth, rtol=1e-3, atol=0)
+
+
+def test_released_files_take_fov_and_baseline_from_the_config(mined, tmp_path):
+    root, scenes = mined
+    name, scene = next(iter(scenes.items()))
+    files = mined_files(root, name)
+    shutil.copy(files.annotation, tmp_path)
+    (tmp_path / "videos" / "left").mkdir(parents=True)
+    shutil.copy(files.left, tmp_path / "videos" / "left" / f"{name}.mp4")
+    settings = reader(horizontal_fov_deg=fov_of(scene), baseline=0.1)
+    store = Stereo4DFolder(root=str(tmp_path), videos=str(tmp_path / "videos"), reader=settings)
+    clip = store.clip(name, [0, 3])
+    assert clip.depth is None
+    assert clip.right is None
+    assert clip.baseline == 0.1
+    torch.testing.assert_close(clip.cameras.intrinsics[0], scene.camera.intrinsics[0], rtol=1e-5, atol=1e-5)
+    with pytest.raises(DroppedError, match=r"expected an \.npz of a clip's quality"):
+        Stereo4DFolder(root=str(tmp_path), videos=None, reader=replace(settings, limits=ALL)).clip(name, [0])
+    with pytest.raises(DroppedError, match="no such file"):
+        Stereo4DFolder(root=str(tmp_path), videos=None, reader=settings).clip(name, [0])
+    shutil.copy(files.left, tmp_path / f"{name}-left_rectified.mp4")
+    assert len(Stereo4DFolder(root=str(tmp_path), videos=None, reader=settings).clip(name, [0]).video) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ({"most_calibration": 0.2}, "expected a calibration to 0.2 pixels, found 0.25"),
+        ({"least_tracks": 100000}, "expected at least 100000 tracks"),
+        ({"least_moving": 1.0}, r"expected at least 100\.0% of moving tracks"),
+        ({"most_vertical": 0.01}, r"expected rows that agree to 0\.01 pixels, found 0\.05"),
+    ],
+)
+def test_clips_beyond_the_limits_are_dropped(mined, limit, message):
+    root, scenes = mined
+    store = store_of(root, limits=replace(ALL, **limit))
+    with pytest.raises(DroppedError, match=message):
+        store.length(next(iter(scenes)))
+    with pytest.raises(InputError, match="expected clips of 2 frames or more that serve, found none"):
+        Stereo4DClips(store=store, frames=2).ids()
+
+
+def test_a_video_of_another_length_is_dropped(mined, tmp_path):
+    root, scenes = mined
+    first, second = scenes
+    copied = Path(shutil.copytree(root, tmp_path / "mined"))
+    write_video(mined_files(copied, first).left, torch.rand(4, 3, SIZE, SIZE), fps=30.0)
+    store = store_of(copied)
+    with pytest.raises(DroppedError, match="expected 6 frames, as its clip has, found 4"):
+        store.clip(first, [0])
+    windows = Stereo4DWindows(
+        store=store, order=AtRandom(seed=0), frames=3, height=SIZE, width=SIZE, pixels_per_batch=1, seed=0
+    )
+    for number in range(4):
+        assert windows[number, 0].video.shape == (1, 3, 3, SIZE, SIZE)
+    assert set(store.drops.reasons) == {first}
+    assert store.clip(second, [0]).id == f"{second}/000000"
+
+
+def test_windows_have_the_depth_of_their_frames(mined):
+    root, _ = mined
+    settings = {"order": AtRandom(seed=1), "frames": 3, "height": SIZE, "width": SIZE, "seed": 1}
+    windows = Stereo4DWindows(store=store_of(root), pixels_per_batch=2 * 3 * SIZE * SIZE, **settings)
+    batch = windows[5, 0]
+    assert isinstance(batch, DepthBatch)
+    assert batch.video.shape == (2, 3, 3, SIZE, SIZE)
+    assert batch.valid.all()
+    again = Stereo4DWindows(store=store_of(root), pixels_per_batch=2 * 3 * SIZE * SIZE, **settings)[5, 0]
+    assert torch.equal(batch.video, again.video)
+    assert not torch.equal(batch.video, windows[5, 1].video)
+
+
+def test_stereo_pairs_have_the_disparity_that_was_kept(mined):
+    root, scenes = mined
+    pairs = Stereo4DStereo(clips=Stereo4DClips(store=store_of(root), frames=1))
+    assert isinstance(pairs, StereoSource)
+    name, scene = next(iter(scenes.items()))
+    pair = pairs.pair(f"{name}/000004")
+    truth = scene.camera.intrinsics[4, 0, 0] * BASELINE / surface(scene, 4).depth
+    torch.testing.assert_close(pair.disparity, truth.float(), rtol=1e-3, atol=0)  # float16 has 11 bits
+    assert len(pairs.ids()) == 2 * FRAMES
+
+
+PAIR = FramePair(clip="", a=0, b=4, query=1)
+
+
+def maps_of(mined, source, number=0):
+    root, scenes = mined
+    name = list(scenes)[number]
+    clip = read_pair(store_of(root), replace(PAIR, clip=name))
+    return clip, point_maps(clip, PAIR.time, source), scenes[name]
+
+
+def test_points_of_tracks_lie_in_the_first_camera_where_the_pixel_shows_them(mined):
+    clip, batch, scene = maps_of(mined, TrackPoints())
+    assert batch.time.tolist() == [0.25]
+    assert torch.equal(batch.images[0], clip.video[[0, 2]])
+    k = scene.camera.intrinsics[0]
+    world_from_a, b_from_world = scene.camera.world_from_cam[0], torch.linalg.inv(scene.camera.world_from_cam[4])
+    for view, cam_from_a in ((0, torch.eye(4).double()), (1, b_from_world @ world_from_a)):
+        valid = batch.valid[0, view]
+        assert 0.1 < valid.float().mean() < 1
+        points = batch.points[0, view][valid].double() @ cam_from_a[:3, :3].T + cam_from_a[:3, 3]
+        projected = points @ k.T
+        pixels = (projected[:, :2] / projected[:, 2:]).floor().long()
+        rows, columns = valid.nonzero().T
+        agree = (pixels == torch.stack([columns, rows], 1)).all(1)
+        assert agree.float().mean() > 0.99  # but for those on a border, by rounding
+
+
+def test_of_points_in_a_pixel_the_nearest_is_taken(mined):
+    clip, batch, _ = maps_of(mined, TrackPoints())
+    pose = torch.linalg.inv(clip.cameras.world_from_cam[0])
+    z = (clip.tracks.world[0].double() @ pose[:3, :3].T + pose[:3, 3])[:, 2]
+    cell = clip.tracks.pixels[0].floor()
+    for row, column in batch.valid[0, 0].nonzero()[::37].tolist():
+        here = (cell == torch.tensor([column, row])).all(1) & (z > 0)
+        assert float(batch.points[0, 0, row, column, 2]) == pytest.approx(float(z[here].min()), rel=1e-5)
+
+
+def test_motion_leads_to_where_the_track_is_at_the_time_asked_for(mined):
+    still, moving = 0, 0
+    for number in (0, 1):
+        clip, batch, _ = maps_of(mined, TrackPoints(), number)
+        a_from_world = torch.linalg.inv(clip.cameras.world_from_cam[0])
+        there = clip.tracks.world[1].double() @ a_from_world[:3, :3].T + a_from_world[:3, 3]
+        for view in (0, 1):
+            valid = batch.motion_valid[0, view]
+            assert not (valid & ~batch.valid[0, view]).any()
+            landed = (batch.points + batch.motion)[0, view][valid].double()
+            distance = torch.cdist(landed, there[there.isfinite().all(1)]).amin(1)
+            assert distance.max() < 1e-4  # of float32 at some metres
+            speed = batch.motion[0, view][valid].norm(dim=-1)
+            still, moving = still + int((speed < 1e-5).sum()), moving + int((speed > 0.01).sum())
+        assert (batch.motion[~batch.motion_valid] == 0).all()
+    assert still > 0
+    assert moving > 0
+
+
+def test_points_of_depth_are_dense_and_agree_with_the_tracks(mined):
+    _, dense, _ = maps_of(mined, DepthPoints())
+    _, sparse, _ = maps_of(mined, TrackPoints())
+    _, both, _ = maps_of(mined, TracksThenDepth())
+    assert dense.valid.all()
+    assert both.valid.all()
+    assert torch.equal(both.points[sparse.valid], sparse.points[sparse.valid])
+    assert torch.equal(both.points[~sparse.valid], dense.points[~sparse.valid])
+    # a track stands anywhere in its pixel, so that they differ by a pixel's width, and more on outlines
+    apart = (dense.points - sparse.points)[sparse.valid].norm(dim=-1) / dense.points[sparse.valid].norm(dim=-1)
+    assert apart.median() < 0.05
+
+
+def test_batches_of_pairs_follow_from_their_place(mined):
+    root, _ = mined
+    settings = {"order": AtRandom(seed=1), "points": TrackPoints(), "apart": [2, 4], "seed": 3}
+    pairs = Stereo4DPairs(store=store_of(root), height=SIZE, width=SIZE, pixels_per_batch=3 * SIZE * SIZE, **settings)
+    batch = pairs[7, 1]
+    assert isinstance(batch, PointMapBatch)
+    assert batch.images.shape == (3, 2, 3, SIZE, SIZE)
+    assert ((batch.time > 0) & (batch.time < 1)).all()
+    assert torch.equal(batch.points, pairs[7, 1].points)
+    assert not torch.equal(batch.points, pairs[7, 0].points)
+    with pytest.raises(InputError, match="more than 9 frames"):
+        Stereo4DPairs(
+            store=store_of(root), height=SIZE, width=SIZE, pixels_per_batch=1, **(settings | {"apart": [9, 9]})
+        )[0, 0]
+
+
+def test_pairs_to_test_on_stay_when_other_clips_are_taken_down():
+    lengths = {"a": 40, "b": 100, "short": 2}
+    pairs = fixed_pairs(lengths, each=20, apart=(2, 30), seed=0)
+    assert len(pairs) == 40
+    for pair in pairs:
+        assert 0 <= pair.a < pair.query < pair.b < lengths[pair.clip]
+        assert 2 <= pair.b - pair.a <= 30
+    assert fixed_pairs({"b": 100}, each=20, apart=(2, 30), seed=0) == [pair for pair in pairs if pair.clip == "b"]
+    assert pairs != fixed_pairs(lengths, each=20, apart=(2, 30), seed=1)
+
+
+def test_a_clip_without_tracks_has_no_point_maps(mined):
+    clip, _, _ = maps_of(mined, TrackPoints())
+    empty = replace(clip.tracks, **{n: getattr(clip.tracks, n)[:, :0] for n in ("world", "pixels", "visible")})
+    with pytest.raises(DroppedError, match="expected tracks and cameras"):
+        point_maps(replace(clip, tracks=empty), 0.5, TrackPoints())
+    with pytest.raises(DroppedError, match="expected depth, found none"):
+        point_maps(replace(clip, depth=None), 0.5, DepthPoints())
+
+
+def test_quality_is_what_limits_look_at(mined, tmp_path):
+    root, scenes = mined
+    copied = Path(shutil.copytree(root, tmp_path / "mined"))
+    for number, name in enumerate(scenes):
+        path = mined_files(copied, name).quality
+        quality = read_clip_quality(path)
+        write_clip_quality(path, replace(quality, motion=torch.full_like(quality.motion, 10.0 * number)))
+    clips = Stereo4DClips(store=store_of(copied, limits=replace(ALL, least_moving=0.5)), frames=FRAMES)
+    assert clips.ids() == [f"{list(scenes)[1]}/000000"]
+    assert np.isfinite(clips.clip(clips.ids()[0]).video.numpy()).all()
