@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 from mined_folders import FRAMES, SIZE, write_mined_folder
 
 from turnaround.datasets.stereo4d_shards import Stereo4DShards
-from turnaround.datasets.stereo4d_store import Stereo4DFolder
+from turnaround.datasets.stereo4d_store import Stereo4DFolder, WithoutTracks
 from turnaround.pipelines.mine.shards import ShardsPipeline
 from turnaround.run.build import build
 from turnaround.types import DepthBatch, InpaintBatch, InputError, PointMapBatch
@@ -42,6 +42,7 @@ def test_windows_with_depth_train(roots, store, tmp_path):
     sizes = ["sampler.height=16", "sampler.width=24", "pixels_per_batch=2304", f"data.train.frames={FRAMES}"]
     run = build(composed("stereo4d_depth", "net=svd_tiny", f"cache={tmp_path}", *sizes, *places(roots, store)))
     assert isinstance(run.data.train.store, STORES[store])
+    assert isinstance(run.data.train.store.reader.annotation, WithoutTracks)
     batch = run.data.train[0, 0]
     assert isinstance(batch, DepthBatch)
     assert batch.video.shape == (1, FRAMES, 3, 16, 24)

@@ -23,7 +23,14 @@ from turnaround.datasets.stereo4d_pairs import (
     point_maps,
     read_pair,
 )
-from turnaround.datasets.stereo4d_store import ClipReader, ClipStore, QualityLimits, Stereo4DFolder
+from turnaround.datasets.stereo4d_store import (
+    ClipReader,
+    ClipStore,
+    QualityLimits,
+    Stereo4DFolder,
+    WithoutTracks,
+    WithTracks,
+)
 from turnaround.io.clip_quality import read_clip_quality, write_clip_quality
 from turnaround.io.mined_files import mined_files
 from turnaround.io.video import write_video
@@ -41,6 +48,7 @@ def mined(tmp_path_factory):
 
 def reader(**changes):
     settings = {"height": SIZE, "width": SIZE, "horizontal_fov_deg": 60.0, "baseline": 0.063, "limits": None}
+    settings["annotation"] = WithTracks()
     return ClipReader(**(settings | changes))
 
 
@@ -80,6 +88,20 @@ def test_tracks_are_projected_where_the_world_shows_them(mined):
     torch.testing.assert_close(clip.tracks.pixels[known].float(), quality.pixels[known], rtol=0, atol=2e-3)
     assert clip.tracks.visible[known].float().mean() > 0.99  # but for those on the border, by rounding
     assert not clip.tracks.visible[~known].any()
+
+
+def test_without_tracks_a_clip_is_the_same_otherwise(mined):
+    root, scenes = mined
+    name = next(iter(scenes))
+    whole, light = (store_of(root, annotation=kind).clip(name, [1, 4]) for kind in (WithTracks(), WithoutTracks()))
+    assert light.tracks is None
+    assert "tracks" not in light.sources
+    assert torch.equal(whole.cameras.world_from_cam, light.cameras.world_from_cam)
+    assert torch.equal(whole.video, light.video)
+    for frames in ([6], [], [2, 1]):
+        for kind in (WithTracks(), WithoutTracks()):
+            with pytest.raises(DroppedError, match="expected frames that increase, from 0 to 5"):
+                store_of(root, annotation=kind).clip(name, frames)
 
 
 def test_smaller_pictures_have_cameras_and_depth_to_match(mined):

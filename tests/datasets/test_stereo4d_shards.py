@@ -16,7 +16,7 @@ from turnaround.datasets.datamodule import DataModule
 from turnaround.datasets.drops import DroppedError
 from turnaround.datasets.stereo4d import Stereo4DClips, Stereo4DWindows
 from turnaround.datasets.stereo4d_shards import Stereo4DShards
-from turnaround.datasets.stereo4d_store import ClipReader, ClipStore, Stereo4DFolder
+from turnaround.datasets.stereo4d_store import ClipReader, ClipStore, Stereo4DFolder, WithTracks
 from turnaround.io.mined_files import mined_files
 from turnaround.io.shards import shard_members
 from turnaround.io.stereo4d import read_stereo4d, write_stereo4d
@@ -24,7 +24,9 @@ from turnaround.pipelines.mine.shards import ShardsPipeline
 from turnaround.types import InputError
 
 SEEDS, FRAMES, SMALL = (1, 2, 3), 3, 16
-READER = ClipReader(height=SMALL, width=SMALL, horizontal_fov_deg=60.0, baseline=0.063, limits=None)
+READER = ClipReader(
+    height=SMALL, width=SMALL, horizontal_fov_deg=60.0, baseline=0.063, limits=None, annotation=WithTracks()
+)
 
 
 def exported(root, out, *, clips_per_shard=2, seed=0):

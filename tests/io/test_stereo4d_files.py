@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from mined_folders import truth_of, without_tracks, world
 
-from turnaround.io.stereo4d import read_stereo4d, read_stereo4d_length, write_stereo4d
+from turnaround.io.stereo4d import read_stereo4d, read_stereo4d_length, read_stereo4d_poses, write_stereo4d
 from turnaround.types import InputError, Stereo4DClip
 
 KEYS = {
@@ -81,6 +81,25 @@ def test_the_precision_that_is_read_is_kept(tmp_path, clip, name):
         for key in KEYS:
             np.testing.assert_array_equal(after[key], before[key])
         assert after[name].dtype == dtype
+
+
+def test_some_frames_are_those_of_the_whole(tmp_path, clip):
+    path = tmp_path / "a.npz"
+    write_stereo4d(path, clip)
+    some = read_stereo4d(path, frames=[1, 4])
+    assert torch.equal(some.timestamps, clip.timestamps[[1, 4]])
+    assert torch.equal(some.world_from_cam, clip.world_from_cam[[1, 4]])
+    np.testing.assert_array_equal(some.tracks.numpy(), clip.tracks[[1, 4]].numpy())
+    assert torch.equal(read_stereo4d_poses(path), clip.world_from_cam)
+    with pytest.raises(InputError, match=r"from 0 to 5, found \[2, 6\]"):
+        read_stereo4d(path, frames=[2, 6])
+
+
+def test_whole_degrees_may_be_stored_as_such(tmp_path, clip):
+    path = tmp_path / "a.npz"
+    write_stereo4d(path, clip)
+    changed(path, fov_bounds=np.array([-90, 90, -90, 90]))
+    assert torch.equal(read_stereo4d(path).fov_bounds, torch.tensor([-90.0, 90.0, -90.0, 90.0]).double())
 
 
 @st.composite

@@ -17,7 +17,7 @@ from turnaround.geometry.projection import in_image, intrinsics, project
 from turnaround.io.clip_disparity import open_clip_disparity
 from turnaround.io.clip_quality import read_quality_figures
 from turnaround.io.mined_files import ClipFiles, annotations, files_of
-from turnaround.io.stereo4d import read_stereo4d, read_stereo4d_length
+from turnaround.io.stereo4d import read_stereo4d, read_stereo4d_length, read_stereo4d_poses, require_frames
 from turnaround.io.video import open_frames
 from turnaround.types import Clip, ClipQuality, DepthKind, DepthVideo, InputError, Pinhole, Tracks, Video
 
@@ -72,6 +72,36 @@ class QualityLimits:
                 raise InputError(subject, expected=expected, found=found, fix="raise the limits to use it")
 
 
+@runtime_checkable
+class AnnotationReader(Protocol):
+    """What is read of a file of the released format."""
+
+    def read(
+        self, path: Path, frames: Sequence[int]
+    ) -> tuple[int, Float[Tensor, "t 4 4"], Float[Tensor, "t n 3"] | None]:
+        """How many frames the clip has, and poses and tracks, if they are wanted, of the chosen ones."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithTracks:
+    """All of it: about a second for a released clip."""
+
+    def read(self, path, frames):
+        count = read_stereo4d_length(path)
+        stored = read_stereo4d(path, frames=frames)
+        return count, stored.world_from_cam, stored.tracks
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithoutTracks:
+    """Poses alone, which are found at once."""
+
+    def read(self, path, frames):
+        poses = read_stereo4d_poses(path)
+        return len(poses), poses[require_frames(path, frames, len(poses))], None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClipReader:
     """How files become clips.
@@ -85,6 +115,7 @@ class ClipReader:
     horizontal_fov_deg: float
     baseline: float
     limits: QualityLimits | None
+    annotation: AnnotationReader
 
     def require(self, files: ClipFiles) -> None:
         """InputError: a clip that does not serve."""
@@ -95,12 +126,8 @@ class ClipReader:
         """The left eye's video must be there, the right eye's and the disparity may be. InputError: a damaged file, a
         video of another length, or frames that are not there."""
         self.require(files)
-        stored = read_stereo4d(files.annotation)
-        chosen, count = list(frames), len(stored.timestamps)
-        if not chosen or not 0 <= chosen[0] <= chosen[-1] < count:
-            raise InputError(
-                files.annotation, expected=f"frames of 0 to {count - 1}", found=str(chosen), fix="ask less"
-            )
+        chosen = list(frames)
+        count, poses, tracks = self.annotation.read(files.annotation, chosen)
         source = files.quality if files.quality.is_file() else "assumed"
         quality = read_quality_figures(files.quality) if files.quality.is_file() else None
         fov, baseline = (
@@ -108,7 +135,6 @@ class ClipReader:
         )
         video, height, width = self._eye(files.left, chosen, count)
         k = self._intrinsics(files.left, height, width, fov)
-        poses = stored.world_from_cam[chosen]
         cameras = Pinhole(
             world_from_cam=poses,
             intrinsics=k.to(poses).expand(len(chosen), 3, 3).clone(),
@@ -117,7 +143,8 @@ class ClipReader:
         )
         right = self._eye(files.right, chosen, count)[0] if files.right.is_file() else None
         depth = self._depth(files.disparity, chosen, count) if files.disparity.is_file() else None
-        held = {"video": files.left, "cameras": files.annotation, "tracks": files.annotation, "baseline": source}
+        held = {"video": files.left, "cameras": files.annotation, "baseline": source}
+        held |= {"tracks": files.annotation} if tracks is not None else {}
         held |= {"right": files.right} if right is not None else {}
         held |= {"depth": files.disparity} if depth is not None else {}
         return Clip(
@@ -125,7 +152,7 @@ class ClipReader:
             video=video,
             cameras=cameras,
             depth=depth,
-            tracks=_seen(stored.tracks[chosen], cameras),
+            tracks=None if tracks is None else _seen(tracks, cameras),
             right=right,
             baseline=baseline,
             sources={field: str(path) for field, path in held.items()},

@@ -67,8 +67,8 @@ def read_clip_quality(path: Path) -> ClipQuality:
     return _quality(
         path,
         stored,
-        pixels=spread(stored["track_pixels"], lengths, frames, count=count),
-        lifted=spread(stored["track_lifted"], lengths, frames, count=count),
+        pixels=spread(stored["track_pixels"], lengths, frames, count=count, chosen=range(count)),
+        lifted=spread(stored["track_lifted"], lengths, frames, count=count, chosen=range(count)),
     )
 
 

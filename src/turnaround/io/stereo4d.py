@@ -4,10 +4,13 @@ Source: the loader and README of Stereo4d/stereo4d-code. The types of its number
 read are kept, and written again.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from turnaround.geometry.se3 import distance_to_rotation, rigid
 from turnaround.io.npz import Expected, read_arrays, write_npz
@@ -28,29 +31,50 @@ EXPECTED = {
     "track_indices": Expected(dtypes=INTEGERS, shape=("s",)),
     "track_coordinates": Expected(dtypes=NUMBERS, shape=("s", 3)),
     "rectified2rig": Expected(dtypes=NUMBERS, shape=(2, 3, 3)),
-    "fov_bounds": Expected(dtypes=NUMBERS, shape=(4,)),
+    "fov_bounds": Expected(dtypes=NUMBERS + INTEGERS, shape=(4,)),
 }
 
 
-def read_stereo4d(path: Path) -> Stereo4DClip:
-    """Numbers as they are stored, in precision too. InputError: anything that the format does not allow."""
+def read_stereo4d(path: Path, *, frames: Sequence[int] | None = None) -> Stereo4DClip:
+    """Numbers as they are stored, in precision too. frames: only these, for speed, of a file that is checked whole.
+
+    InputError: anything that the format does not allow, or frames that are not there.
+    """
     stored = read_arrays(path, EXPECTED, what=WHAT, most=MAX_BYTES)
     _require_valid(path, stored)
-    poses = torch.from_numpy(stored["camera2world"])
+    chosen = require_frames(path, frames, len(stored["timestamps"]))
+    fov = torch.from_numpy(stored["fov_bounds"])
     return Stereo4DClip(
         name=str(stored["name"]),
         video_id=str(stored["video_id"]),
-        timestamps=torch.from_numpy(stored["timestamps"]),
-        world_from_cam=rigid(poses[:, :, :3], poses[:, :, 3]),
+        timestamps=torch.from_numpy(stored["timestamps"][chosen]),
+        world_from_cam=_poses(stored["camera2world"][chosen]),
         tracks=spread(
             stored["track_coordinates"],
             stored["track_lengths"],
             stored["track_indices"],
             count=len(stored["timestamps"]),
+            chosen=chosen,
         ),
         eye_from_rectified=torch.from_numpy(stored["rectified2rig"]),
-        fov_bounds=torch.from_numpy(stored["fov_bounds"]),
+        fov_bounds=fov if fov.is_floating_point() else fov.double(),
     )
+
+
+def read_stereo4d_poses(path: Path) -> Float[Tensor, "t 4 4"]:
+    """`world_from_cam` alone, of which no more is read. InputError: as of `read_stereo4d`, for what is read."""
+    stored = read_arrays(path, {"camera2world": EXPECTED["camera2world"]}, what=WHAT, most=MAX_BYTES)["camera2world"]
+    _require_rotations(path, "camera2world", stored)
+    return _poses(stored)
+
+
+def require_frames(path: Path, frames: Sequence[int] | None, count: int) -> list[int]:
+    """The frames, or all of them. InputError: not one or more that increase, below `count`."""
+    chosen = list(range(count) if frames is None else frames)
+    if not chosen or chosen != sorted(set(chosen)) or not 0 <= chosen[0] <= chosen[-1] < count:
+        found, fix = str(chosen)[:60], "ask for fewer frames"
+        raise InputError(path, expected=f"frames that increase, from 0 to {count - 1}", found=found, fix=fix)
+    return chosen
 
 
 def write_stereo4d(path: Path, clip: Stereo4DClip) -> None:
@@ -118,6 +142,11 @@ def _require_valid(path: Path, stored: dict[str, np.ndarray]) -> None:
     yaw, tilt = stored["fov_bounds"].reshape(2, 2).tolist()
     if not (-360 <= yaw[0] < yaw[1] <= 360 and -360 <= tilt[0] < tilt[1] <= 360):  # NaN included
         raise _refused(path, "fov_bounds", "degrees, each start below its end", f"{[*yaw, *tilt]}")
+
+
+def _poses(stored: np.ndarray) -> Float[Tensor, "t 4 4"]:
+    poses = torch.from_numpy(stored)
+    return rigid(poses[:, :, :3], poses[:, :, 3])
 
 
 def _require_rotations(path: Path, key: str, matrices: np.ndarray) -> None:

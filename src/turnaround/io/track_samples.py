@@ -1,5 +1,6 @@
 """Tracks with gaps as lists of samples: track by track, frames increasing, and nothing where nothing is known."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,15 @@ def gathered(values: Shaped[Tensor, "t n c"], known: Bool[Tensor, "t n"]) -> Sha
 
 
 def spread(
-    samples: Shaped[np.ndarray, "s c"], lengths: np.ndarray, frames: np.ndarray, *, count: int
+    samples: Shaped[np.ndarray, "s c"], lengths: np.ndarray, frames: np.ndarray, *, count: int, chosen: Sequence[int]
 ) -> Shaped[Tensor, "t n c"]:
-    """The other way, with NaN in the gaps. count: of frames. The samples must be sound (`require_sound`)."""
-    tracks = np.full((count, len(lengths), samples.shape[1]), np.nan, dtype=samples.dtype)
-    tracks[frames, np.repeat(np.arange(len(lengths)), lengths)] = samples
+    """The other way, with NaN in the gaps, for chosen ones of `count` frames. The samples must be `require_sound`."""
+    places = np.full(count, -1)
+    places[list(chosen)] = np.arange(len(chosen))
+    place, track = places[frames], np.repeat(np.arange(len(lengths)), lengths)
+    asked = place >= 0
+    tracks = np.full((len(chosen), len(lengths), samples.shape[1]), np.nan, dtype=samples.dtype)
+    tracks[place[asked], track[asked]] = samples[asked]
     return torch.from_numpy(tracks)
 
 
