@@ -18,7 +18,7 @@ from turnaround.datasets.stereo4d import Stereo4DClips, Stereo4DWindows
 from turnaround.datasets.stereo4d_shards import Stereo4DShards
 from turnaround.datasets.stereo4d_store import ClipReader, ClipStore, Stereo4DFolder, WithTracks
 from turnaround.io.mined_files import mined_files
-from turnaround.io.shards import shard_members
+from turnaround.io.shards import Shard, read_index, shard_members
 from turnaround.io.stereo4d import read_stereo4d, write_stereo4d
 from turnaround.pipelines.mine.shards import ShardsPipeline
 from turnaround.types import InputError
@@ -207,11 +207,14 @@ def test_hostile_and_damaged_shards_are_refused(made, tmp_path):
     path = copied / "000000.tar"
     altered(path, linked)
     with pytest.raises(InputError, match="expected plain files of at most"):
-        shard_members(path)
+        shard_members(copied, Shard(file=path.name, size=path.stat().st_size, clips={}))
     shutil.copy(shards / "000000.tar", path)
-    path.write_bytes(path.read_bytes()[:30000])
-    with pytest.raises(InputError, match=r"a tar that ends in it|a damaged one"):
-        shard_members(path)
+    for kept in (30000, 10240):
+        path.write_bytes(path.read_bytes()[:kept])
+        with pytest.raises(InputError, match=r"a tar that ends in it|a damaged one"):
+            shard_members(copied, Shard(file=path.name, size=kept, clips={}))
+    with pytest.raises(InputError, match=r"bytes, as shards\.json has it, found 10240"):
+        shard_members(copied, read_index(copied)[0])
     name = next(iter(Stereo4DShards(root=str(copied), reader=READER).groups()[0]))
     store = Stereo4DShards(root=str(copied), reader=READER)
     with pytest.raises(DroppedError):
@@ -224,10 +227,10 @@ def test_hostile_and_damaged_shards_are_refused(made, tmp_path):
     [
         ({"version": 2}, "version: expected 1, found 2"),
         ({"shards": []}, "each listed once, found none"),
-        ({"shards": [{"file": "../a.tar", "clips": {"a": 1}}]}, "expected names inside"),
-        ({"shards": [{"file": "a.tar", "clips": {"a": 0}}]}, "numbers of frames of the clips of a\\.tar"),
-        ({"shards": [{"file": "a.tar", "clips": {"a": 1}}] * 2}, "a clip that is listed twice"),
-        ({"shards": [3]}, "a file and its clips for each shard"),
+        ({"shards": [{"file": "../a.tar", "bytes": 1, "clips": {"a": 1}}]}, "expected names inside"),
+        ({"shards": [{"file": "a.tar", "bytes": 1, "clips": {"a": 0}}]}, "numbers of frames of the clips of a\\.tar"),
+        ({"shards": [{"file": "a.tar", "bytes": 1, "clips": {"a": 1}}] * 2}, "a clip that is listed twice"),
+        ({"shards": [3]}, "a file, its bytes and its clips for each shard"),
     ],
 )
 def test_unsound_lists_of_shards_are_refused(tmp_path, stored, message):

@@ -214,6 +214,17 @@ def test_a_header_that_promises_more_than_there_is_is_refused_before_anything_is
         read_stereo4d(path)
 
 
+@pytest.mark.parametrize("header", [b"{'descr': (", b"{'descr': '<f8'}", b"no header"])
+def test_headers_that_are_none_are_refused(tmp_path, clip, header):
+    path = tmp_path / "a.npz"
+    text = header + b"\n"
+    magic = np.lib.format.magic(1, 0) + len(text).to_bytes(2, "little")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("name.npy", magic + text)
+    with pytest.raises(InputError, match="a damaged or foreign file"):
+        read_stereo4d(path)
+
+
 def test_pickles_and_other_files_are_refused(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, name=np.array([{}], dtype=object))

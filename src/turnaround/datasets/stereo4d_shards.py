@@ -31,10 +31,11 @@ class Stereo4DShards:
 
     def clip(self, name: str, frames: Sequence[int]) -> Clip:
         with self.drops.named(name), TemporaryDirectory() as folder:
-            path = self.root / self._where[name].file
-            if path.name not in self._members:
-                self._members[path.name] = shard_members(path)
-            members = self._members[path.name].get(name)
+            shard = self._where[name]
+            path = self.root / shard.file
+            if shard.file not in self._members:
+                self._members[shard.file] = shard_members(self.root, shard)
+            members = self._members[shard.file].get(name)
             if members is None:
                 raise InputError(path, expected=f"the clip {name}", found="none", fix="export the shards again")
             return self.reader.read(extract_clip(path, members, name, Path(folder)), frames)

@@ -1,6 +1,7 @@
 """Arrays in .npz files, looked at before they are read, and written without pickle."""
 
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -46,7 +47,10 @@ def opened_array(
     with archive.open(info) as entry:
         version = np.lib.format.read_magic(entry)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, column_major, dtype = read_header(entry)
+        try:
+            shape, column_major, dtype = read_header(entry)
+        except tokenize.TokenError as error:  # from where NumPy looks whether Python 2 wrote it
+            raise ValueError(f"a header that is none, {error}") from error
         held = info.file_size - entry.tell()
         yield ArrayHeader(shape=shape, dtype=dtype, column_major=column_major, held=held), entry
 

@@ -33,9 +33,10 @@ FIX = "export the shards again"
 
 @dataclass(frozen=True, kw_only=True)
 class Shard:
-    """A tar, and the clips in it: name to number of frames."""
+    """A tar, how long it is in bytes, and the clips in it: name to number of frames."""
 
     file: str
+    size: int
     clips: Mapping[str, int]
 
 
@@ -47,8 +48,11 @@ class Member:
     size: int
 
 
-def write_shard(path: Path, clips: Iterable[ClipFiles]) -> None:
-    """What is there of each clip's files. The same files give the same bytes: there are no times or owners in it."""
+def write_shard(path: Path, clips: Iterable[ClipFiles]) -> int:
+    """What is there of each clip's files. Returns the size in bytes.
+
+    The same files give the same bytes: there are no times or owners in it.
+    """
     with atomic_file(path) as temporary, tarfile.open(temporary, "w") as archive:
         for clip in clips:
             for kind, field in KINDS.items():
@@ -58,11 +62,12 @@ def write_shard(path: Path, clips: Iterable[ClipFiles]) -> None:
                     info.size = file.stat().st_size
                     with file.open("rb") as opened:
                         archive.addfile(info, opened)
+    return path.stat().st_size
 
 
 def write_index(folder: Path, shards: Sequence[Shard], left_out: Mapping[str, str]) -> None:
     """left_out: clips that are in none, and why."""
-    listed = [{"file": shard.file, "clips": dict(shard.clips)} for shard in shards]
+    listed = [{"file": shard.file, "bytes": shard.size, "clips": dict(shard.clips)} for shard in shards]
     stored = {"version": VERSION, "shards": listed, "left_out": dict(left_out)}
     with atomic_file(folder / INDEX) as temporary:
         temporary.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -83,13 +88,16 @@ def read_index(folder: Path) -> list[Shard]:
     return shards
 
 
-def shard_members(path: Path) -> dict[str, dict[str, Member]]:
+def shard_members(folder: Path, shard: Shard) -> dict[str, dict[str, Member]]:
     """Where the files of each clip lie: name -> kind -> place. Members of other kinds are passed over.
 
-    InputError: damage, a member that is too large, is no plain file or ends after the tar.
+    InputError: damage, another size than listed, a member that is too large or no plain file.
     """
+    path = folder / shard.file
     found: dict[str, dict[str, Member]] = {}
     size = existing_file(path, expected="a tar of clips").stat().st_size
+    if size != shard.size:
+        raise InputError(path, expected=f"{shard.size} bytes, as {INDEX} has it", found=str(size), fix="copy it again")
     try:
         with tarfile.open(path, "r:") as archive:
             for info in archive:
@@ -131,10 +139,12 @@ def _key(name: str) -> str:
 
 
 def _shard(path: Path, folder: Path, item: Any) -> Shard:
-    file, clips = (item.get("file"), item.get("clips")) if isinstance(item, dict) else (None, None)
-    if not isinstance(file, str) or not isinstance(clips, dict):
-        raise InputError(path, expected="a file and its clips for each shard", found=repr(item)[:40], fix=FIX)
+    file, size, clips = (item.get(key) if isinstance(item, dict) else None for key in ("file", "bytes", "clips"))
+    if not isinstance(file, str) or type(size) is not int or not isinstance(clips, dict):
+        raise InputError(
+            path, expected="a file, its bytes and its clips for each shard", found=repr(item)[:40], fix=FIX
+        )
     if not all(type(frames) is int and frames > 0 for frames in clips.values()):
         raise InputError(path, expected=f"numbers of frames of the clips of {file}", found="others", fix=FIX)
     inside(folder, file, listed_in=path)
-    return Shard(file=file, clips=clips)
+    return Shard(file=file, size=size, clips=clips)

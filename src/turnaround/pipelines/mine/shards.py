@@ -46,9 +46,11 @@ class ShardsPipeline:
             raise InputError(self.input, expected="clips with their videos", found=found, fix="run mine.validate on it")
         names = sorted(lengths, key=self._place)
         groups = [names[start : start + self.clips_per_shard] for start in range(0, len(names), self.clips_per_shard)]
-        shards = [Shard(file=f"{i:06d}.tar", clips={n: lengths[n] for n in group}) for i, group in enumerate(groups)]
-        for shard in track(shards, "writing", console=console):
-            write_shard(out / shard.file, [files[name] for name in shard.clips])
+        shards = []
+        for number, group in enumerate(track(groups, "writing", console=console)):
+            file = f"{number:06d}.tar"
+            size = write_shard(out / file, [files[name] for name in group])
+            shards.append(Shard(file=file, size=size, clips={name: lengths[name] for name in group}))
         write_index(out, shards, left_out)
         return {"shards": float(len(shards)), "clips": float(len(lengths)), "left_out": float(len(left_out))}
 
