@@ -48,7 +48,7 @@ def mined(tmp_path_factory):
 
 def reader(**changes):
     settings = {"height": SIZE, "width": SIZE, "horizontal_fov_deg": 60.0, "baseline": 0.063, "limits": None}
-    settings["annotation"] = WithTracks()
+    settings |= {"annotation": WithTracks(), "eyes": ["left", "right"]}
     return ClipReader(**(settings | changes))
 
 
@@ -98,6 +98,11 @@ def test_without_tracks_a_clip_is_the_same_otherwise(mined):
     assert "tracks" not in light.sources
     assert torch.equal(whole.cameras.world_from_cam, light.cameras.world_from_cam)
     assert torch.equal(whole.video, light.video)
+    left = store_of(root, eyes=["left"]).clip(name, [1, 4])
+    assert left.right is None
+    assert torch.equal(left.video, whole.video)
+    with pytest.raises(InputError, match="eyes: expected"):
+        reader(eyes=["right"])
     for frames in ([6], [], [2, 1]):
         for kind in (WithTracks(), WithoutTracks()):
             with pytest.raises(DroppedError, match="expected frames that increase, from 0 to 5"):

@@ -24,9 +24,8 @@ from turnaround.pipelines.mine.shards import ShardsPipeline
 from turnaround.types import InputError
 
 SEEDS, FRAMES, SMALL = (1, 2, 3), 3, 16
-READER = ClipReader(
-    height=SMALL, width=SMALL, horizontal_fov_deg=60.0, baseline=0.063, limits=None, annotation=WithTracks()
-)
+SETTINGS = {"horizontal_fov_deg": 60.0, "baseline": 0.063, "limits": None, "eyes": ["left", "right"]}
+READER = ClipReader(height=SMALL, width=SMALL, annotation=WithTracks(), **SETTINGS)
 
 
 def exported(root, out, *, clips_per_shard=2, seed=0):

@@ -19,6 +19,7 @@ from turnaround.io.clip_quality import read_quality_figures
 from turnaround.io.mined_files import ClipFiles, annotations, files_of
 from turnaround.io.stereo4d import read_stereo4d, read_stereo4d_length, read_stereo4d_poses, require_frames
 from turnaround.io.video import open_frames
+from turnaround.io.video_frames import frames_at
 from turnaround.types import Clip, ClipQuality, DepthKind, DepthVideo, InputError, Pinhole, Tracks, Video
 
 T = TypeVar("T")
@@ -116,6 +117,12 @@ class ClipReader:
     baseline: float
     limits: QualityLimits | None
     annotation: AnnotationReader
+    eyes: Sequence[str]
+
+    def __post_init__(self):
+        if list(self.eyes) not in (["left"], ["left", "right"]):
+            fix = "correct the data's config"
+            raise InputError("eyes", expected="[left] or [left, right]", found=str(list(self.eyes)), fix=fix)
 
     def require(self, files: ClipFiles) -> None:
         """InputError: a clip that does not serve."""
@@ -141,7 +148,7 @@ class ClipReader:
             height=self.height,
             width=self.width,
         )
-        right = self._eye(files.right, chosen, count)[0] if files.right.is_file() else None
+        right = self._eye(files.right, chosen, count)[0] if "right" in self.eyes and files.right.is_file() else None
         depth = self._depth(files.disparity, chosen, count) if files.disparity.is_file() else None
         held = {"video": files.left, "cameras": files.annotation, "baseline": source}
         held |= {"tracks": files.annotation} if tracks is not None else {}
@@ -167,9 +174,7 @@ class ClipReader:
         if source.frames is not None and source.frames != count:
             expected, found = f"{count} frames, as its clip has", str(source.frames)
             raise InputError(path, expected=expected, found=found, fix="cut the video by the clip's timestamps")
-        picked = [self._cover.cut(path, frame) for frame in _picked(source, chosen)]
-        if len(picked) < len(chosen):
-            raise InputError(path, expected=f"{count} frames", found="fewer", fix="copy it again")
+        picked = [self._cover.cut(path, frame) for frame in frames_at(path, chosen)]
         return torch.stack(picked), source.height, source.width
 
     def _intrinsics(self, path: Path, height: int, width: int, fov: float) -> Float[Tensor, "1 3 3"]:
