@@ -87,6 +87,9 @@ def test_disparity_comes_back_frame_by_frame(tmp_path):
     found = open_clip_disparity(path)
     assert (found.frames, found.height, found.width, found.fx, found.baseline) == (3, 4, 5, 30.0, 0.063)
     np.testing.assert_array_equal(torch.stack(list(found)).numpy(), maps.half().float().numpy())
+    np.testing.assert_array_equal(torch.stack(list(found.at([0, 2]))).numpy(), maps[[0, 2]].half().float().numpy())
+    with pytest.raises(InputError, match="it ends early"):
+        list(found.at([1, 3]))
     with np.load(path) as stored:
         assert stored["disparity"].dtype == np.float16
 

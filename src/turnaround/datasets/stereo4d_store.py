@@ -1,11 +1,10 @@
 """Clips of Stereo4D's format, with their videos and what mining keeps beside them, of which some frames are read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -21,8 +20,6 @@ from turnaround.io.stereo4d import read_stereo4d, read_stereo4d_length, read_ste
 from turnaround.io.video import open_frames
 from turnaround.io.video_frames import frames_at
 from turnaround.types import Clip, ClipQuality, DepthKind, DepthVideo, InputError, Pinhole, Tracks, Video
-
-T = TypeVar("T")
 
 
 @runtime_checkable
@@ -188,7 +185,7 @@ class ClipReader:
             raise InputError(
                 path, expected=f"{count} maps, as its clip has", found=str(maps.frames), fix="mine it again"
             )
-        depth = [maps.fx * maps.baseline / self._cover.nearest(path, values) for values in _picked(maps, chosen)]
+        depth = [maps.fx * maps.baseline / self._cover.nearest(path, values) for values in maps.at(chosen)]
         return DepthVideo(values=torch.stack(depth), kind=DepthKind.METRIC)
 
 
@@ -220,12 +217,6 @@ class Stereo4DFolder:
     @cached_property
     def _files(self) -> dict[str, ClipFiles]:
         return {path.stem: files_of(path, videos=self.videos) for path in annotations(self.root)}
-
-
-def _picked(items: Iterable[T], chosen: Sequence[int]) -> Iterator[T]:
-    """The chosen items of a sequence that can only be read from its start."""
-    wanted = set(chosen)
-    return (item for number, item in enumerate(islice(items, chosen[-1] + 1)) if number in wanted)
 
 
 def _seen(world: Float[Tensor, "t n 3"], cameras: Pinhole) -> Tracks:

@@ -2,7 +2,7 @@
 
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,14 +82,20 @@ class ClipDisparity:
     baseline: float
 
     def __iter__(self) -> Iterator[Float[Tensor, "h w"]]:
-        count = self.height * self.width
+        return self.at(range(self.frames))
+
+    def at(self, chosen: Sequence[int]) -> Iterator[Float[Tensor, "h w"]]:
+        """The maps of these frames, which increase."""
+        count, reached = self.height * self.width, 0
         try:
             with (
                 zipfile.ZipFile(self.path) as archive,
                 opened_array(self.path, archive, "disparity", fix=FIX) as (_, entry),
             ):
-                for _ in range(self.frames):
-                    data = bytearray(entry.read(2 * count))
+                for frame in chosen:
+                    for _ in range(frame - reached):
+                        entry.read(2 * count)
+                    data, reached = bytearray(entry.read(2 * count)), frame + 1
                     if len(data) != 2 * count:
                         raise EOFError("it ends early")
                     yield torch.frombuffer(data, dtype=torch.float16).view(self.height, self.width).float()
