@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from turnaround.datasets.stereo4d_store import ClipReader, Stereo4DFolder, WithTracks
 from turnaround.geometry.projection import pixel_grid
 from turnaround.io.clip_disparity import ClipDisparityWriter
 from turnaround.io.clip_quality import write_clip_quality
@@ -95,3 +96,13 @@ def write_mined_folder(root, seeds, *, frames=FRAMES, size=SIZE):
 
 def without_tracks(clip):
     return replace(clip, tracks=clip.tracks[:, :0])
+
+
+def reader(**changes):
+    settings = {"height": SIZE, "width": SIZE, "horizontal_fov_deg": 60.0, "baseline": 0.063, "limits": None}
+    settings |= {"annotation": WithTracks(), "eyes": ["left", "right"]}
+    return ClipReader(**(settings | changes))
+
+
+def store_of(root, **changes):
+    return Stereo4DFolder(root=str(root), videos=None, reader=reader(**changes))
