@@ -57,7 +57,7 @@ SMALL_WORLDS = (
     "lengths.least=1",
     "lengths.most=3",
 )
-APART = ("inpaint", "feature_cloud", "view_pairs", "motion", "flowing")  # of other tasks, with tests of their own
+APART = ("inpaint", "feature_cloud", "view_pairs", "motion", "flowing", "stereo4d")  # with tests of their own
 TRAINING = [
     *([f"experiment={name}"] for name in options("experiment") if not name.startswith(APART)),
     *([f"ablation=[{name}]"] for name in options("ablation")),
@@ -284,6 +284,8 @@ def test_methods_and_baselines_may_be_left_out(name, cache):
 
 PIPELINES = {
     "depth": ["input=video.mp4"],
+    "mine.shards": ["input=mined"],
+    "mine.validate": ["input=mined"],
     "orbit": ["input=photo.jpg"],
     "study": ["study=single_step"],
     "view": ["input=run"],

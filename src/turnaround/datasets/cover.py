@@ -25,6 +25,15 @@ class Cover:
         top, left = self._corner(scaled)
         return image[:, top : top + self.height, left : left + self.width].contiguous()
 
+    def nearest(self, subject: object, values: Float[Tensor, "h w"]) -> Float[Tensor, "y x"]:
+        """As `cut`, of what must not be mixed, such as depth: each pixel takes the value at its centre."""
+        height, width = values.shape
+        scaled = self._scaled(subject, height, width)
+        top, left = self._corner(scaled)
+        rows = ((torch.arange(self.height) + top + 0.5) * (height / scaled[0])).long()
+        columns = ((torch.arange(self.width) + left + 0.5) * (width / scaled[1])).long()
+        return values[rows[:, None], columns]
+
     def intrinsics(
         self, subject: object, normalised: Float[Tensor, "t 4"], height: int, width: int
     ) -> Float[Tensor, "t 3 3"]:

@@ -6,6 +6,7 @@ from turnaround.types.batch import (
     LatentBatch,
     LatentEncoder,
     MotionBatch,
+    PointMapBatch,
     ViewPairBatch,
 )
 from turnaround.types.camera import Camera, Equirectangular180, Pinhole
@@ -89,6 +90,7 @@ __all__ = [
     "PicturedObject",
     "Pinhole",
     "PixelTracks",
+    "PointMapBatch",
     "PointTracker",
     "PoseEstimator",
     "Provenance",

@@ -114,6 +114,26 @@ class MotionBatch:
         return MotionBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
+@dataclass(frozen=True, kw_only=True)
+class PointMapBatch:
+    """Two frames, a and b, of a scene that moves: where what each pixel shows is, and where it goes.
+
+    images: RGB in [0, 1]. points: of the moment of their own frame; motion: from there to where the point is at `time`,
+    0 of a's moment, 1 of b's. Both in metres, in the axes of a's camera, and 0 where they are not known. valid,
+    motion_valid: where they are; motion only where the point is.
+    """
+
+    images: Float[Tensor, "b 2 3 h w"]
+    points: Float[Tensor, "b 2 h w 3"]
+    valid: Bool[Tensor, "b 2 h w"]
+    motion: Float[Tensor, "b 2 h w 3"]
+    motion_valid: Bool[Tensor, "b 2 h w"]
+    time: Float[Tensor, "b"]
+
+    def to(self, device) -> "PointMapBatch":
+        return PointMapBatch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+
 @runtime_checkable
 class LatentEncoder(Protocol):
     """Pixels to latents, without randomness; `fingerprint` names all that decides what comes out."""
