@@ -286,6 +286,7 @@ PIPELINES = {
     "depth": ["input=video.mp4"],
     "orbit": ["input=photo.jpg"],
     "study": ["study=single_step"],
+    "stereo_bed": [],
     "view": ["input=run"],
     "world": [],
 }

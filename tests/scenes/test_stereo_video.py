@@ -1,0 +1,242 @@
+"""Synthetic stereo videos: made of what the sampler says, the same bytes for a seed, and files that say what they are."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import stereo_beds
+import torch
+
+from turnaround.geometry.projection import project_equirectangular
+from turnaround.io.video import read_video
+from turnaround.scenes.observe import color, color_of_corners, surface, track
+from turnaround.scenes.sample import CLEARANCE
+from turnaround.scenes.stereo_sample import held
+from turnaround.scenes.stereo_video import (
+    Exposure,
+    Faded,
+    Filmed,
+    Held,
+    Kind,
+    Plain,
+    Rig,
+    StereoVideo,
+    Titled,
+    lettering,
+)
+from turnaround.types import InputError, Shot
+
+ALL = dict.fromkeys(Kind, 1.0)
+
+
+@pytest.fixture(scope="module")
+def videos():
+    """By kind, one segment each."""
+    return {kind: stereo_beds.sampler(kinds={kind: 1.0}, size=32)(1) for kind in Kind}
+
+
+def alike():
+    return Rig(left_from_right=torch.eye(4).double(), right=Exposure(gain=1.0, offset=0.0, curve=0.0))
+
+
+def plain(value, frames=5, size=8):
+    return Plain(kind=Kind.GOOD, color=torch.full((3,), value), size=size, frames=frames)
+
+
+def test_the_same_seed_gives_the_same_bytes_twice_and_another_seed_others():
+    draw = stereo_beds.sampler(kinds=ALL, segments=(2, 2), size=24)
+    first, second, other = (torch.stack(list(draw(seed).frames())) for seed in (5, 5, 6))
+    assert torch.equal(first, second)
+    assert first.shape != other.shape or not torch.equal(first, other)
+
+
+def test_segments_are_as_many_and_as_long_as_asked_for_and_shots_follow_each_other():
+    draw = stereo_beds.sampler(kinds=ALL, segments=(2, 4), frames=(3, 9))
+    videos = [draw(seed) for seed in range(12)]
+    assert {len(video.segments) for video in videos} == {2, 3, 4}
+    assert {segment.kind for video in videos for segment in video.segments} == set(Kind)
+    for video in videos:
+        lengths = [len(segment) for segment in video.segments]
+        assert all(3 <= length <= 9 for length in lengths)
+        assert [len(shot) for shot in video.shots] == lengths
+        assert video.shots[0].start == 0
+        assert video.shots[-1].stop == len(video)
+        assert all(before.stop == after.start for before, after in pairwise(video.shots))
+
+
+def test_frames_hold_the_left_eye_beside_the_right_one():
+    video = stereo_beds.sampler(segments=(2, 2), frames=(3, 3), size=24)(3)
+    frames = list(video.frames())
+    assert len(frames) == len(video) == 6
+    assert video.shots == [Shot(start=0, stop=3), Shot(start=3, stop=6)]
+    left, right = video.segments[1].eyes(video.rig, 2)
+    assert torch.equal(frames[5], torch.cat([left, right], dim=-1))
+    assert all(0 <= float(frame.min()) and float(frame.max()) <= 1 for frame in frames)
+
+
+def test_the_rig_has_the_stated_baseline_and_errors_within_their_bounds():
+    rigs = [stereo_beds.sampler()(seed).rig for seed in range(20)]
+    for rig in rigs:
+        rotation, centre = rig.left_from_right[:3, :3], rig.left_from_right[:3, 3]
+        assert rig.baseline == pytest.approx(0.063, abs=1e-12)
+        assert float(torch.linalg.det(rotation)) == pytest.approx(1)
+        turn = math.degrees(math.acos((float(rotation.trace()) - 1) / 2))
+        aside = math.degrees(math.acos(float(centre[0]) / 0.063))
+        assert 0 < turn <= 1.5 * math.sqrt(3)
+        assert 0 < aside <= 1.5 * math.sqrt(2)
+    assert len({float(rig.left_from_right[0, 1]) for rig in rigs}) == 20
+
+
+def test_a_still_point_lies_where_its_projection_says_in_both_eyes(videos):
+    """A point that the left eye's ray meets is met by the ray of the right eye's pixel, where nothing is between."""
+    video = videos[Kind.GOOD]
+    left, right = video.segments[0].scene, video.rig.right_eye(video.segments[0].scene)
+    grid = torch.rand(50, 2, generator=torch.Generator().manual_seed(0)).double() * 30 + 1
+    world = track(left, grid, frame=1).world[1].double()
+    pixels, _ = project_equirectangular(world[None], left.camera.at(1))
+    torch.testing.assert_close(pixels[0], grid, rtol=0, atol=1e-4)  # the world points are float32
+    there, _ = project_equirectangular(world[None], right.camera.at(1))
+    inside = ((there[0] > 0) & (there[0] < 32)).all(dim=1)
+    met = track(right, there[0, inside], frame=1).world[1].double()
+    assert ((met - world[inside]).norm(dim=1) < 1e-4).double().mean() > 0.9  # float32 metres; the rest is hidden
+
+
+def test_a_good_shot_travels_and_holds_something_that_moves():
+    for seed in range(6):
+        scene = stereo_beds.sampler(frames=(9, 9))(seed).segments[0].scene
+        eyes = scene.camera.world_from_cam[:, :3, 3]
+        assert 0.3 - 0.15 < float((eyes[-1] - eyes[0]).norm()) < 1.0 + 0.15  # a sway of 0.03 along three axes, twice
+        assert not all(body.motion.is_still for body in scene.world.bodies)
+        assert scene.world.seconds_per_frame == 1 / 15
+        for frame in (0, 8):
+            assert surface(scene, frame).depth.min() > 0.15
+        assert len(scene.camera) == 9
+
+
+def test_bodies_keep_clear_of_the_camera():
+    for seed in range(6):
+        scene = stereo_beds.sampler(frames=(9, 9))(seed).segments[0].scene
+        for frame in range(9):
+            seen = surface(scene, frame)
+            solid = torch.tensor([not body.shape.is_shell for body in scene.world.bodies])[seen.ids]
+            assert not solid.any() or float(seen.depth[solid].min()) > CLEARANCE
+
+
+def test_a_still_segment_repeats_its_bytes(videos):
+    video = videos[Kind.STILL]
+    assert isinstance(video.segments[0], Held)
+    frames = list(video.frames())
+    assert len(frames) >= 4
+    assert all(torch.equal(frame, frames[0]) for frame in frames)
+    assert torch.equal(torch.cat(list(video.segments[0].eyes(video.rig, 3)), dim=-1), frames[0])
+
+
+def test_good_frames_differ(videos):
+    frames = list(videos[Kind.GOOD].frames())
+    assert all((after - before).abs().mean() > 1e-3 for before, after in pairwise(frames))
+
+
+def test_a_fade_changes_evenly_from_one_shot_to_the_other():
+    fade = Faded(kind=Kind.FADE, first=plain(0.0), second=plain(1.0), begin=0, end=4)
+    assert len(fade) == 5
+    assert [float(eyes[0, 0, 0, 0]) for eyes in fade.film(alike())] == [0, 0.25, 0.5, 0.75, 1]
+
+
+def test_sampled_fades_mix_as_many_frames_as_asked_for():
+    for seed in range(8):
+        draw = stereo_beds.sampler(kinds={"fade": 1.0}, frames=(20, 20), mixing=(0.5, 0.5), size=8)
+        (fade,) = draw(seed).segments
+        mixed = [frame for frame in range(20) if 0 < fade.share(frame) < 1]
+        assert len(mixed) == 10
+        assert all(later - earlier == 1 for earlier, later in pairwise(mixed))
+
+
+def test_text_lies_in_the_middle_of_both_eyes_at_the_same_place():
+    cover = lettering(["THE END"], 128)
+    rows, columns = cover.amax(1).nonzero(), cover.amax(0).nonzero()
+    assert abs(float(rows.double().mean()) + 0.5 - 64) < 3  # letters without a descender
+    assert abs(float(columns.double().mean()) + 0.5 - 64) < 3
+    assert 0.25 * 128 < len(columns) < 0.36 * 128
+    title = Titled(kind=Kind.TEXT, behind=plain(0.0, size=128), lines=["THE END"], color=torch.ones(3))
+    left, right = title.eyes(alike(), 0)
+    assert torch.equal(left[0], cover)
+    assert torch.equal(left, right)
+
+
+def test_text_over_a_shot_leaves_the_rest_of_it_as_it_is():
+    video = stereo_beds.sampler(kinds={"text": 1.0}, plain=0.0)(2)
+    (title,) = video.segments
+    shown, behind = title.eyes(video.rig, 1), title.behind.eyes(video.rig, 1)
+    cover = lettering(title.lines, stereo_beds.SIZE)
+    assert torch.equal(shown[..., cover == 0], behind[..., cover == 0])
+    assert (shown != behind).any(1)[:, cover == 1].all()
+
+
+def test_without_parallax_the_camera_stays_and_all_is_far_away(videos):
+    for seed in range(6):
+        (segment,) = stereo_beds.sampler(kinds={"no_parallax": 1.0})(seed).segments
+        assert isinstance(segment, Filmed)
+        eyes = segment.scene.camera.world_from_cam[:, :3, 3]
+        assert (eyes == eyes[0]).all()
+        # of worlds whose nearest surface is 0.3 metres away or more
+        assert surface(segment.scene, 0).depth.min() > 15 * 0.3
+
+
+def test_a_world_15_times_as_large_looks_the_same_to_one_eye():
+    near = stereo_beds.sampler()(0).segments[0].scene
+    from turnaround.scenes.stereo_sample import enlarged
+
+    far = enlarged(near, 15.0)
+    torch.testing.assert_close(surface(far, 1).depth, 15 * surface(near, 1).depth, rtol=1e-4, atol=0)
+    apart = (color(far, 1, samples=1) - color(near, 1, samples=1)).abs()
+    assert apart.mean() < 2e-3  # float32; single pixels at the edges of checks and shadows may fall either way
+
+
+def test_exposure_of_the_right_eye():
+    """Hand-computed: 1.1 * 0.5 * (1 + 0.2 * 0.5) + 0.02 = 0.625; 1 becomes 1.1 + 0.02, cut off."""
+    exposure = Exposure(gain=1.1, offset=0.02, curve=0.2)
+    image = torch.tensor([0.0, 0.5, 1.0]).expand(3, 1, 3)
+    torch.testing.assert_close(exposure(image)[0, 0], torch.tensor([0.02, 0.625, 1.0]))
+
+
+def test_corners_give_the_picture_without_a_shift():
+    """Against 16 rays per pixel: a shift by a tenth of a pixel either way makes the error larger."""
+    scene = stereo_beds.sampler(size=96)(0).segments[0].scene
+    fine, quick = color(scene, 0, samples=4), color_of_corners(scene, 0)
+    error = (fine - quick).abs().mean()
+    for dims in (-1, -2):
+        for way in (-1, 1):
+            assert error < (fine - (0.9 * quick + 0.1 * quick.roll(way, dims))).abs().mean() + 1e-4
+    assert error < (fine - color(scene, 0, samples=1)).abs().mean()
+
+
+def test_a_held_scene_stays_at_its_first_moment():
+    scene = stereo_beds.sampler()(0).segments[0].scene
+    still = held(scene, 7)
+    assert len(still.camera) == 7
+    assert torch.equal(surface(still, 6).depth, surface(scene, 0).depth)
+
+
+def test_the_file_holds_the_frames_and_says_that_it_is_vr180(tmp_path):
+    video = stereo_beds.write_good(tmp_path / "bed.mp4", size=64)
+    stored = read_video(tmp_path / "bed.mp4", max_frames=100)
+    true = torch.stack(list(video.frames()))
+    assert stored.shape == true.shape
+    assert (stored - true).abs().mean() < 0.03  # H.264 at crf 16 in 4:2:0
+    data = (tmp_path / "bed.mp4").read_bytes()
+    assert b"st3d" in data
+    assert b"sv3d" in data
+
+
+def test_facts_name_each_segment():
+    rig = alike()
+    video = StereoVideo(name="x", segments=(plain(0.0), plain(1.0, frames=3)), rig=rig, size=8, fps=10.0)
+    assert video.facts()["segments"] == [
+        {"kind": "good", "start": 0, "stop": 5},
+        {"kind": "good", "start": 5, "stop": 8},
+    ]
+
+
+def test_unknown_kinds_are_refused():
+    with pytest.raises(InputError, match="blurred"):
+        stereo_beds.sampler(kinds={"blurred": 1.0})
