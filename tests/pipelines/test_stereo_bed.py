@@ -12,7 +12,7 @@ from turnaround.types import InputError
 
 
 def bed(videos=2, seed=7, **settings):
-    sampler = stereo_beds.sampler(size=32, segments=(2, 2), frames=(3, 4), **settings)
+    sampler = stereo_beds.sampler(size=16, segments=(2, 2), frames=(2, 2), **settings)
     return StereoBedPipeline(sampler=sampler, seed=seed, videos=videos)
 
 
@@ -22,7 +22,7 @@ def test_videos_and_facts_are_written(tmp_path):
     for seed in (7, 8):
         facts = json.loads((tmp_path / f"bed_{seed}.json").read_text())
         frames = open_frames(tmp_path / f"bed_{seed}.mp4")
-        assert (frames.height, frames.width, frames.fps) == (32, 64, 15)
+        assert (frames.height, frames.width, frames.fps) == (16, 32, 15)
         assert facts["segments"][0]["start"] == 0
         assert facts["segments"][-1]["stop"] == frames.frames
         assert all(before["stop"] == after["start"] for before, after in pairwise(facts["segments"]))

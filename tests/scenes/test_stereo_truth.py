@@ -26,7 +26,7 @@ def rectifying(left_from_right):
 
 def truth(seed, *, rectified=rectifying):
     video = stereo_beds.sampler(frames=(6, 6))(seed)
-    shot = video.segments[0].scene
+    shot = video.scene(0)
     turned = rectified(video.rig.left_from_right)
     return CropTruth(shot=shot, rig=video.rig, eye_from_rectified=turned, lens=LENS)
 

@@ -10,11 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.geometry.paths import UP, handheld
+from turnaround.geometry.projection import intrinsics
 from turnaround.geometry.se3 import rigid, rotation_about
 from turnaround.render.raycast import sees
 from turnaround.render.shapes import Shape, bounding_radius
 from turnaround.render.texture import LATTICE, Pattern, Texture
+from turnaround.scenes.observe import surface
 from turnaround.scenes.sample import CLEARANCE, WorldSampler
+from turnaround.scenes.stereo_truth import cropped
 from turnaround.scenes.stereo_video import (
     Exposure,
     Faded,
@@ -28,10 +31,13 @@ from turnaround.scenes.stereo_video import (
     Titled,
 )
 from turnaround.scenes.world import Body, Scene, World
-from turnaround.types import Equirectangular180, InputError
+from turnaround.types import Equirectangular180, InputError, PerspectiveLens
 
 STREAM = 2  # tells what is drawn here from what the worlds draw from the same seed
 STEREO_VERSION = 1  # raised whenever a seed gives other bytes than before
+TRIES = 50  # worlds that are drawn for one shot; five in six will do
+LEAST_MOVING = 0.01  # share of the middle of a shot that moving bodies take at least, half-way
+PROBE = 32  # pixels a side of the picture in which that is counted
 MARGIN = 0.2  # metres that the rig keeps from walls
 WORDS = ("THE RIVER", "CHAPTER ONE", "A QUIET DAY", "SUBSCRIBE", "IN THE CITY", "PART TWO", "THE END", "OLD HOUSES")
 
@@ -88,9 +94,9 @@ class StereoVideoSampler:
         most = math.radians(self.rotation_deg)
         turn, aside = _turned(random.uniform(-most, most, 3)), _turned(np.append(0.0, random.uniform(-most, most, 2)))
         exposure = Exposure(
-            gain=float(random.uniform(*self.gain)),
-            offset=float(random.uniform(*self.offset)),
-            curve=float(random.uniform(*self.curve)),
+            gain=_between(random, self.gain),
+            offset=_between(random, self.offset),
+            curve=_between(random, self.curve),
         )
         return Rig(left_from_right=rigid(turn, self.baseline * aside[:, 0]), right=exposure)
 
@@ -102,7 +108,7 @@ class StereoVideoSampler:
             case Kind.STILL:
                 return Held(kind=kind, scene=held(self._shot(random, 1), frames))
             case Kind.FADE:
-                mixed = max(round(float(random.uniform(*self.mixing)) * frames), 2)
+                mixed = max(round(_between(random, self.mixing) * frames), 2)
                 begin = int(random.integers(0, max(frames - mixed, 0) + 1))
                 first, second = (Filmed(kind=kind, scene=self._shot(random, frames)) for _ in range(2))
                 return Faded(kind=kind, first=first, second=second, begin=begin - 1, end=begin + mixed)
@@ -119,20 +125,26 @@ class StereoVideoSampler:
 
     def _shot(self, random: np.random.Generator, frames: int) -> Scene:
         """A world with something that moves before the camera, and a way through it."""
-        while True:
+        for _ in range(TRIES):
             scene = self._world(random)
             start = scene.camera.world_from_cam[0]
-            for _ in range(8):
-                poses = self._way(random, start, frames)
-                if _is_free(scene.world, start[:3, 3], poses[:, :3, 3]):
-                    clear = _cleared(scene, poses[:, :3, 3])
-                    if any(_is_seen_moving(body, start) for body in clear.bodies):
-                        return replace(scene, world=clear, camera=self._camera(poses))
+            poses = self._way(random, start, frames)
+            if _is_free(scene.world, start[:3, 3], poses[:, :3, 3]):
+                clear = _cleared(scene, poses[:, :3, 3])
+                shot = replace(scene, world=clear, camera=self._camera(poses))
+                if moving_share(shot, frames // 2) > LEAST_MOVING:
+                    return shot
+        raise InputError(
+            "worlds",
+            expected="such with room to travel in and things that move before the camera",
+            found=f"none in {TRIES}",
+            fix="let more bodies move, or the camera travel less far",
+        )
 
     def _without_parallax(self, random: np.random.Generator, frames: int) -> Scene:
         scene = enlarged(self._world(random), self.far)
         start = scene.camera.world_from_cam[0]
-        turn = math.radians(random.uniform(*self.turn_deg)) * random.choice([-1, 0, 0, 1])
+        turn = math.radians(_between(random, self.turn_deg)) * random.choice([-1, 0, 0, 1])
         angles = torch.linspace(0, turn, frames, dtype=torch.float64)
         rotation = rotation_about(UP.expand(frames, 3), angles) @ start[:3, :3]
         poses = rigid(rotation, start[:3, 3].expand(frames, 3))
@@ -151,7 +163,7 @@ class StereoVideoSampler:
         angle = random.uniform(-math.pi / 2, math.pi / 2)
         forward, right = start[:3, 2] * _vector([1, 0, 1]), start[:3, 0]
         way = math.cos(angle) * forward / forward.norm() + math.sin(angle) * right
-        travel = float(random.uniform(*self.travel)) * way
+        travel = _between(random, self.travel) * way
         amplitude = random.uniform(0, self.sway, (2, 3))
         sway = np.stack([amplitude, random.uniform(0.5, 2, (2, 3)), random.uniform(0, 6.3, (2, 3))], 1)
         eye, target = start[:3, 3], start[:3, 3] + 3 * start[:3, 2]
@@ -206,6 +218,15 @@ def grained(random: np.random.Generator, body: Body) -> Texture:
     )
 
 
+def moving_share(shot: Scene, frame: int) -> float:
+    """Of the middle 60 degrees of what is seen, how much is of bodies that move."""
+    k = intrinsics(PROBE, PROBE, horizontal_fov_deg=60.0).double()
+    lens = PerspectiveLens(intrinsics=k, height=PROBE, width=PROBE)
+    seen = surface(cropped(shot, torch.eye(3, dtype=torch.float64), lens), frame).ids
+    moves = torch.tensor([not body.motion.is_still for body in shot.world.bodies])
+    return float(moves[seen].double().mean())
+
+
 def _is_free(world: World, start: Float[Tensor, "3"], eyes: Float[Tensor, "t 3"]) -> bool:
     """Whether no wall is in the way, nor nearer than MARGIN onwards."""
     way = eyes - start
@@ -227,17 +248,14 @@ def _cleared(scene: Scene, eyes: Float[Tensor, "t 3"]) -> World:
     return replace(scene.world, bodies=kept)
 
 
-def _is_seen_moving(body: Body, pose: Float[Tensor, "4 4"]) -> bool:
-    """Whether it moves, begins within 40 degrees of where a camera looks, and not too far away for stereo."""
-    way = body.motion.position - pose[:3, 3]
-    ahead = float(way @ pose[:3, 2] / way.norm().clamp_min(1e-9))
-    return not body.motion.is_still and ahead > math.cos(math.radians(40)) and float(way.norm()) < 6
-
-
 def _turned(vector: np.ndarray) -> Float[Tensor, "3 3"]:
     """The rotation by a vector's length about it."""
     axis = _vector(vector)
     return rotation_about(axis, axis.norm()) if bool(axis.any()) else torch.eye(3, dtype=torch.float64)
+
+
+def _between(random: np.random.Generator, limits: Sequence[float]) -> float:
+    return float(random.uniform(limits[0], limits[1]))
 
 
 def _vector(values) -> Tensor:

@@ -190,6 +190,12 @@ class StereoVideo:
             for left, right in segment.film(self.rig):
                 yield torch.cat([left, right], dim=-1)
 
+    def scene(self, segment: int) -> Scene:
+        """What the left eye sees of the world in a segment that is filmed from end to end: good, still or far."""
+        filmed = self.segments[segment]
+        assert isinstance(filmed, Filmed), filmed.kind
+        return filmed.scene
+
     def facts(self) -> dict[str, object]:
         """What is true of it, but for what is computed from worlds: for files of JSON."""
         spans = zip(self.segments, self.shots, strict=True)
