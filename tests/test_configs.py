@@ -288,6 +288,7 @@ PIPELINES = {
     "mine.validate": ["input=mined"],
     "orbit": ["input=photo.jpg"],
     "study": ["study=single_step"],
+    "stereo_bed": [],
     "view": ["input=run"],
     "world": [],
 }

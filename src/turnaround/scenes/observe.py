@@ -1,6 +1,6 @@
 """What a camera sees of a world, exactly: colour, depth, normals, ids, flow, tracks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -85,12 +85,28 @@ def color(scene: Scene, frame: int, *, samples: int = 2) -> Float[Tensor, "3 h w
     fine = (
         pixel_grid(camera.height * samples, camera.width * samples, like=torch.zeros((), dtype=torch.float32)) / samples
     )
-    origin, direction = _rays(camera, frame, fine)
+    image = _color_at(scene, frame, fine).reshape(3, camera.height, samples, camera.width, samples)
+    return image.mean(dim=(2, 4))
+
+
+def color_of_corners(scene: Scene, frame: int) -> Float[Tensor, "3 h w"]:
+    """As `color`, but each pixel is the mean of the rays through its corners, which it shares with its neighbours.
+
+    About one ray per pixel, yet edges are smooth and nothing is shifted.
+    """
+    height, width = scene.camera.height, scene.camera.width
+    corners = pixel_grid(height + 1, width + 1, like=torch.zeros((), dtype=torch.float32)) - 0.5
+    image = _color_at(scene, frame, corners)
+    rows = image[:, 1:] + image[:, :-1]
+    return (rows[..., 1:] + rows[..., :-1]) / 4
+
+
+def _color_at(scene: Scene, frame: int, pixels: Float[Tensor, "h w 2"]) -> Float[Tensor, "3 h w"]:
+    origin, direction = _rays(scene.camera, frame, pixels)
     solids = [solid.to(torch.float32) for solid in scene.world.solids(frame)]
     bands = direction.split(BAND, dim=1)
     radiance = torch.cat([_radiance(scene.world, solids, origin, band) for band in bands], dim=1)
-    image = radiance.clamp(0, 1).sqrt().reshape(3, camera.height, samples, camera.width, samples)
-    return image.mean(dim=(2, 4))
+    return radiance.clamp(0, 1).sqrt().reshape(3, *pixels.shape[:2])
 
 
 def flow(scene: Scene, source: int, target: int) -> Flow:
@@ -101,6 +117,19 @@ def flow(scene: Scene, source: int, target: int) -> Flow:
     hits = cast(scene.world.solids(source), origin, direction)
     moved = _carry(scene.world, hits, origin + hits.t * direction, source, target)
     pixels, visible = _view(scene, moved, target)
+    size = (camera.height, camera.width)
+    return Flow(
+        pixels=(pixels.reshape(*size, 2) - grid).movedim(-1, 0).float()[None], visible=visible.reshape(size)[None]
+    )
+
+
+def match(scene: Scene, other: Camera, frame: int) -> Flow:
+    """Where each pixel of a frame is in what another camera sees at the same moment, and whether it is seen there."""
+    camera = scene.camera
+    grid = pixel_grid(camera.height, camera.width, like=origin_dtype(camera))
+    origin, direction = _rays(camera, frame, grid)
+    hits = cast(scene.world.solids(frame), origin, direction)
+    pixels, visible = _view(replace(scene, camera=other), origin + hits.t * direction, frame)
     size = (camera.height, camera.width)
     return Flow(
         pixels=(pixels.reshape(*size, 2) - grid).movedim(-1, 0).float()[None], visible=visible.reshape(size)[None]
@@ -125,6 +154,12 @@ def track(scene: Scene, pixels: Float[Tensor, "n 2"], *, frame: int) -> Tracks:
         pixels=torch.stack([pixels for pixels, _ in seen]).float(),
         visible=torch.stack([visible for _, visible in seen]),
     )
+
+
+def bodies_at(scene: Scene, pixels: Float[Tensor, "n 2"], *, frame: int) -> Int[Tensor, " n"]:
+    """What is seen at pixels of a frame: indices into `World.bodies`."""
+    origin, direction = _rays(scene.camera, frame, pixels.to(origin_dtype(scene.camera)))
+    return cast(scene.world.solids(frame), origin, direction).index
 
 
 def origin_dtype(camera: Camera) -> Float[Tensor, ""]:
