@@ -51,6 +51,7 @@ class Mapping3D:
     strides: Sequence[int]
     loops: int
     pixels: float
+    spread: float
     parallax_deg: float
     least_seen: int
 
@@ -208,14 +209,10 @@ class _Mapper:
             complete_max_reproj_error=mapping.pixels,
             random_seed=task.seed,
         )
-        self.adjustment = pycolmap.BundleAdjustmentOptions(
-            refine_focal_length=False,
-            refine_principal_point=False,
-            refine_extra_params=False,
-            refine_sensor_from_rig=True,
-            print_summary=False,
-        )
-        self.adjustment.ceres.solver_options.num_threads = 1
+        self.adjustment = _adjustment(25, 1e-5)
+        self.last = _adjustment(50, 1e-7)
+        self.last.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
+        self.last.ceres.loss_function_scale = mapping.spread
         self.ids = {image.name: image.image_id for image in cache.images.values()}
 
     def map(self, first: int) -> "pycolmap.Reconstruction":
@@ -239,9 +236,15 @@ class _Mapper:
         rest = set(range(self.task.frames)) - keys
         while rest and self._add_one(rest, adjust=False):
             pass
-        self._adjust()
+        self._finish()
         self.mapper.end_reconstruction(False)
         return self.model
+
+    def _finish(self) -> None:
+        """Everything once more, so that what is wrong counts little."""
+        for _ in range(2):
+            self.mapper.adjust_global_bundle(self.options, self.last)
+            self.mapper.filter_points(self.options)
 
     def _add_one(self, wanted: set[int], *, adjust: bool) -> bool:
         """Registers the frame of which most is known; whether there was one that could be."""
@@ -265,6 +268,22 @@ class _Mapper:
         self.mapper.iterative_global_refinement(
             *(REFINEMENTS, SETTLED, self.options, self.adjustment, self.triangulation), normalize_reconstruction=False
         )
+
+
+def _adjustment(rounds: int, settled: float) -> "pycolmap.BundleAdjustmentOptions":
+    """Of everything but the lens, until the loss falls by less than its share `settled`."""
+    import pycolmap
+
+    options = pycolmap.BundleAdjustmentOptions(
+        refine_focal_length=False,
+        refine_principal_point=False,
+        refine_extra_params=False,
+        refine_sensor_from_rig=True,
+        print_summary=False,
+    )
+    solver = options.ceres.solver_options
+    solver.num_threads, solver.max_num_iterations, solver.function_tolerance = 1, rounds, settled
+    return options
 
 
 def _found(task: Task, model: "pycolmap.Reconstruction | None") -> Mapping[str, Tensor]:
