@@ -1,5 +1,6 @@
 """Poses of a stereo rig: by structure from motion, or from a file."""
 
+import hashlib
 import math
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.geometry.projection import pixel_grid
+from turnaround.io.camera_poses import read_camera_poses
 from turnaround.io.image import write_image, write_mask
 from turnaround.pipelines.mine import structure
 from turnaround.types import InputError
@@ -79,6 +81,37 @@ class ColmapPoses:
             raise DropError("poses", value=0.0, limit=self.least_share)
         if done.returncode > 0:
             raise RuntimeError(f"structure from motion: {done.stderr.strip()[-2000:]}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenPoses:
+    """Those of a file, one for each frame in metres, of pairs that are rectified already; the scene is not looked at.
+
+    path: as `io.camera_poses.read_camera_poses` reads it. The poses are of the left eye.
+    """
+
+    path: str
+    name = "given"
+
+    def poses(self, frames: Eyes, lens: Lens, *, baseline: float, seed: int) -> RigPoses:
+        """InputError: the file has another number of poses than there are frames."""
+        world_from_left = read_camera_poses(Path(self.path))
+        count = sum(1 for _ in frames)
+        if count != len(world_from_left):
+            found, fix = f"{len(world_from_left)} poses", "cut the file or the video"
+            raise InputError(self.path, expected=f"{count}, one for each frame", found=found, fix=fix)
+        left_from_right = torch.eye(4, dtype=torch.float64)
+        left_from_right[0, 3] = baseline
+        return RigPoses(
+            world_from_left=world_from_left,
+            left_from_right=left_from_right,
+            points=torch.zeros(0, 3, dtype=torch.float64),
+            residual=0.0,
+            observations=0,
+        )
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(read_camera_poses(Path(self.path)).numpy().tobytes()).hexdigest()
 
 
 def _colmap_lens(lens: Lens) -> tuple[str, Sequence[float]]:
