@@ -13,8 +13,8 @@ from turnaround.geometry.trajectory import (
     rotation_error_deg,
     trajectory_error,
 )
+from turnaround.pipelines.mine.mapping import Mapping3D, Task, pairs, picture_name
 from turnaround.pipelines.mine.poses import ColmapPoses, GivenPoses, _within
-from turnaround.pipelines.mine.structure import Mapping3D, Task, pairs, picture_name
 from turnaround.types import InputError, PoseEstimator
 from turnaround.types.lens import EquirectangularLens, PerspectiveLens
 from turnaround.types.mining import DropError
@@ -123,7 +123,8 @@ def test_features_are_looked_for_within_reach():
     inside = _within(fisheye(140), 35.0)
     # a degree is a pixel: the disc of radius 35 px, whose border crosses about 2 pi 35 pixels
     assert abs(int(inside.sum()) - math.pi * 35**2) < 2 * math.pi * 35
-    assert inside[70, 104] and not inside[70, 106]
+    assert inside[70, 104]
+    assert not inside[70, 106]
 
 
 def test_every_frame_is_matched_and_key_frames_are_evenly_spaced():
@@ -131,7 +132,7 @@ def test_every_frame_is_matched_and_key_frames_are_evenly_spaced():
     listed = list(pairs(task(frames=9, mapping=mapping(key_frames=3, strides=[1], loops=0))))
     assert len(listed) == len(set(listed))
     assert listed[:9] == [(picture_name(0, n), picture_name(1, n)) for n in range(9)]
-    assert (picture_name(0, 4), picture_name(1, 8)) in listed and (picture_name(1, 0), picture_name(0, 4)) in listed
+    assert {(picture_name(0, 4), picture_name(1, 8)), (picture_name(1, 0), picture_name(0, 4))} <= set(listed)
     assert [second for first, second in listed if first == picture_name(0, 5)][1:] == [
         picture_name(0, 4),
         picture_name(0, 8),
@@ -165,12 +166,14 @@ def test_given_poses_are_of_rectified_pairs(tmp_path):
     path = tmp_path / "poses.txt"
     path.write_text("1 0 0 0 0 1 0 0 0 0 1 0\n1 0 0 2 0 1 0 0 0 0 1 0\n")
     lens = PerspectiveLens(intrinsics=torch.eye(3), height=2, width=2)
-    given, pair = GivenPoses(path=str(path)), (torch.zeros(3, 2, 2),) * 2
+    given, dark = GivenPoses(path=str(path)), torch.zeros(3, 2, 2)
+    pair = dark, dark
     assert isinstance(given, PoseEstimator)
     held = given.poses([pair, pair], lens, baseline=0.5, seed=0)
     assert held.world_from_left[:, 0, 3].tolist() == [0, 2]
     assert torch.equal(held.left_from_right, rigid(torch.eye(3).double(), torch.tensor([0.5, 0, 0]).double()))
-    assert held.found.all() and len(held.points) == held.observations == 0
+    assert held.found.all()
+    assert len(held.points) == held.observations == 0
     with pytest.raises(InputError, match="expected 1, one for each frame, found 2 poses"):
         given.poses([pair], lens, baseline=0.5, seed=0)
     before = given.fingerprint()

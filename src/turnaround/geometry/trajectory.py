@@ -69,7 +69,7 @@ def direction_error_deg(found: Float[Tensor, "*batch 3"], truth: Float[Tensor, "
 
 
 def _rotation(points: Float[Tensor, "n 3"], truth: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "3 3"], float]:
-    """The rotation from points to truth about their means, and the sum of singular values that the scale follows from."""
+    """From points to truth about their means; and the sum of singular values that the scale follows from."""
     covariance = (truth - truth.mean(0)).T @ (points - points.mean(0))
     u, values, v = torch.linalg.svd(covariance)
     signs = torch.ones_like(values)

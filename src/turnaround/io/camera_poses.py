@@ -16,8 +16,8 @@ NUMBERS = 12
 
 
 def read_camera_poses(path: Path) -> Float[Tensor, "t 4 4"]:
-    """world_from_cam: 12 numbers a line, the rows of its 3 x 4 matrix (KITTI's odometry), or, where the first line holds
-    anything else, a camera file of RealEstate10K.
+    """world_from_cam: 12 numbers a line, the rows of its 3 x 4 matrix (KITTI's odometry); or, where the first line is
+    anything else, of a camera file of RealEstate10K.
 
     InputError names the line: another count of numbers, one that is not finite, a matrix that is no rigid motion.
     """

@@ -19,6 +19,7 @@ from turnaround.geometry.projection import pixel_grid
 from turnaround.io.camera_poses import read_camera_poses
 from turnaround.io.image import write_image, write_mask
 from turnaround.pipelines.mine import structure
+from turnaround.pipelines.mine.mapping import Mapping3D, Task, picture_name
 from turnaround.types import InputError
 from turnaround.types.lens import FisheyeLens, Lens, PerspectiveLens
 from turnaround.types.mining import DropError, RigPoses
@@ -30,11 +31,11 @@ Eyes = Iterable[tuple[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]]]
 class ColmapPoses:
     """Structure from motion of the whole rig by pycolmap, the lens known and the right eye's pose free.
 
-    mapping: as `structure.Mapping3D` says. reach_deg: how far from the axis of a fisheye features are looked for.
+    mapping: as `mapping.Mapping3D` says. reach_deg: how far from the axis of a fisheye features are looked for.
     least_share: of the frames, to be found. seconds: after which it is stopped.
     """
 
-    mapping: structure.Mapping3D
+    mapping: Mapping3D
     reach_deg: float
     least_share: float
     seconds: float
@@ -51,7 +52,7 @@ class ColmapPoses:
             count = _write_pictures(folder / "pictures", frames, lens)
             if isinstance(lens, FisheyeLens):
                 write_mask(folder / structure.MASK, _within(lens, self.reach_deg))
-            task = structure.Task(
+            task = Task(
                 frames=count,
                 model=model,
                 parameters=parameters,
@@ -140,7 +141,7 @@ def _write_pictures(folder: Path, frames: Eyes, lens: Lens) -> int:
             if size != (lens.height, lens.width):
                 expected, found = f"{lens.height} x {lens.width} as the lens", f"{size[0]} x {size[1]}"
                 raise InputError(f"frame {count - 1}", expected=expected, found=found, fix="film it through the lens")
-            write_image(folder / structure.picture_name(number, count - 1), picture)
+            write_image(folder / picture_name(number, count - 1), picture)
     if not count:
         raise InputError("frames", expected="at least one pair", found="none", fix="give a longer clip")
     return count

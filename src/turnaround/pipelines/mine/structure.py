@@ -6,10 +6,8 @@ in the unit of the baseline from the start; and where the right eye stands is fi
 once (the essential matrix), for one frame alone has few. One thread and one seed: the same frames give the same bytes.
 """
 
-import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,85 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from turnaround.io.npz import write_npz
+from turnaround.pipelines.mine.mapping import EYES, Task, pairs, picture_name
 
 if TYPE_CHECKING:
     import pycolmap
 
-TASK, FOUND, MASK = "task.json", "found.npz", "mask.png"
-EYES = ("rig1/camera1", "rig1/camera2")  # COLMAP's layout of rigs: pictures of one name were taken at once
+FOUND, MASK = "found.npz", "mask.png"
 LEAST_MATCHES = 15  # of two pictures, for them to count as matched; COLMAP's own bound
+ENOUGH_MATCHES = 4000  # of all frames, to begin with a rig
 REFINEMENTS, SETTLED = 3, 5e-4  # rounds of adjusting everything; share of changed observations that ends them
 GROWTH = 1.3  # everything is adjusted each time the model has grown by this
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mapping3D:
-    """How features are found, matched and mapped.
-
-    features: most of a picture. contrast: the least a feature stands out, COLMAP's peak threshold. octave: that SIFT
-    starts with; -1 doubles the picture. key_frames: most frames that are mapped, evenly spaced; the others are placed
-    in their map. strides: key frames apart whose pictures are matched, all eyes with all. loops: pairs of key frames
-    half and a third of the clip apart that are matched too. pixels: largest distance between where a point is seen and
-    where it projects to. parallax_deg: least angle between the rays that make a point. least_seen: least points a frame
-    is placed by.
-    """
-
-    features: int
-    contrast: float
-    octave: int
-    key_frames: int
-    strides: Sequence[int]
-    loops: int
-    pixels: float
-    spread: float
-    parallax_deg: float
-    least_seen: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """model and parameters: COLMAP's of the lens. The pictures are `rig1/camera1/00000.png` and on, left eye first."""
-
-    frames: int
-    model: str
-    parameters: Sequence[float]
-    baseline: float
-    seed: int
-    mapping: Mapping3D
-
-    def write(self, folder: Path) -> None:
-        (folder / TASK).write_text(json.dumps(asdict(self)))
-
-    @classmethod
-    def read(cls, folder: Path) -> "Task":
-        held = json.loads((folder / TASK).read_text())
-        return cls(**{**held, "mapping": Mapping3D(**held["mapping"])})
-
-    @property
-    def keys(self) -> list[int]:
-        """Numbers of the key frames, first and last included."""
-        count = min(self.frames, self.mapping.key_frames)
-        return sorted({round(float(place)) for place in np.linspace(0, self.frames - 1, count)})
-
-
-def picture_name(eye: int, frame: int) -> str:
-    return f"{EYES[eye]}/{frame:05d}.png"
-
-
-def pairs(task: Task) -> Iterator[tuple[str, str]]:
-    """Pictures to match: the eyes of each frame, key frames at all strides, the others with the key frames around."""
-    keys, both = task.keys, [(0, 0), (1, 1), (0, 1), (1, 0)]
-    yield from ((picture_name(0, frame), picture_name(1, frame)) for frame in range(task.frames))
-    strides = {*task.mapping.strides}
-    far = [(start, start + len(keys) // part) for part in (2, 3) for start in range(len(keys) - len(keys) // part)]
-    chosen = {far[n * len(far) // task.mapping.loops] for n in range(task.mapping.loops)} if far else set()
-    near = {(n, n + stride) for stride in strides for n in range(len(keys) - stride)}
-    for first, second in sorted(near | {(a, b) for a, b in chosen if b > a}):
-        yield from ((picture_name(a, keys[first]), picture_name(b, keys[second])) for a, b in both)
-    after = np.searchsorted(keys, np.arange(task.frames))
-    for frame in sorted(set(range(task.frames)) - set(keys)):
-        for key in (keys[after[frame] - 1], keys[after[frame]]):
-            yield from ((picture_name(eye, frame), picture_name(eye, key)) for eye in (0, 1))
 
 
 def reconstruct(folder: Path) -> Mapping[str, Tensor]:
@@ -151,13 +80,14 @@ def _match(folder: Path, database: Path, task: Task) -> None:
     )
 
 
-def _eyes(opened: "pycolmap.Database", frame: int) -> "list[pycolmap.Image]":
-    return [opened.read_image_with_name(picture_name(eye, frame)) for eye in (0, 1)]
+def _eyes(opened: "pycolmap.Database", frame: int) -> list[int]:
+    """The database's numbers of the pictures of a frame."""
+    images = [opened.read_image_with_name(picture_name(eye, frame)) for eye in (0, 1)]
+    return [image.image_id for image in images if image is not None]
 
 
 def _matched(opened: "pycolmap.Database", frame: int) -> int:
-    left, right = (image.image_id for image in _eyes(opened, frame))
-    return len(opened.read_two_view_geometry(left, right).inlier_matches)
+    return len(opened.read_two_view_geometry(*_eyes(opened, frame)).inlier_matches)
 
 
 def _rig(opened: "pycolmap.Database", task: Task) -> "pycolmap.Rigid3d | None":
@@ -167,13 +97,14 @@ def _rig(opened: "pycolmap.Database", task: Task) -> "pycolmap.Rigid3d | None":
     seen: list[tuple[NDArray, NDArray]] = []
     for frame in range(task.frames):
         left, right = _eyes(opened, frame)
-        matches = opened.read_two_view_geometry(left.image_id, right.image_id).inlier_matches
-        spots = [opened.read_keypoints(image.image_id)[:, :2] for image in (left, right)]
+        matches = opened.read_two_view_geometry(left, right).inlier_matches
+        spots = [opened.read_keypoints(image)[:, :2] for image in (left, right)]
         seen.append((spots[0][matches[:, 0]], spots[1][matches[:, 1]]))
     points = [np.concatenate(each).astype(np.float64) for each in zip(*seen, strict=True)]
+    points = [each[:: 1 + len(each) // ENOUGH_MATCHES] for each in points]
     if len(points[0]) < LEAST_MATCHES:
         return None
-    lens = opened.read_camera(left.camera_id)
+    lens = opened.read_all_cameras()[0]  # both eyes have the same
     ransac = pycolmap.RANSACOptions(max_error=task.mapping.pixels / 2, random_seed=task.seed, max_num_trials=1000)
     found = pycolmap.estimate_relative_pose(lens, points[0], lens, points[1], ransac)
     if found is None:
@@ -210,7 +141,7 @@ class _Mapper:
             random_seed=task.seed,
         )
         self.adjustment = _adjustment(25, 1e-5)
-        self.last = _adjustment(50, 1e-7)
+        self.last = _adjustment(30, 1e-6)
         self.last.ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
         self.last.ceres.loss_function_scale = mapping.spread
         self.ids = {image.name: image.image_id for image in cache.images.values()}
