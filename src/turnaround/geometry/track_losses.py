@@ -12,7 +12,7 @@ Sums are over valid frames, and over those i of which all three frames are valid
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -42,6 +42,7 @@ class RayTracks:
         return (values * self.valid).sum(dim=0) / self.valid.sum(dim=0).clamp(min=1)
 
 
+@runtime_checkable
 class Scale(Protocol):
     """What a track's static loss counts its distances in, metres."""
 
@@ -69,6 +70,7 @@ class OneMetre:
         return torch.ones_like(points[0, :, 0])
 
 
+@runtime_checkable
 class Static(Protocol):
     """The static loss of each track without its weight."""
 
@@ -103,6 +105,7 @@ class SummedStatic:
         return variance / (self.scale(tracks, points) + TINY).square()
 
 
+@runtime_checkable
 class Ends(Protocol):
     """Which three frames each acceleration is made of, at the ends of a clip."""
 

@@ -27,9 +27,8 @@ class Newton:
             moved.requires_grad_()
             (gradient,) = torch.autograd.grad(losses(tracks, moved).sum(), moved)
             moved = moved.detach()
-            distances = tracks.distances + moved
             step = _step(losses, tracks, moved, bends, gradient)
-            moved = moved - torch.minimum(step, (1 - NEAREST) * distances)
+            moved = moved - torch.minimum(step, (1 - NEAREST) * (tracks.distances + moved))
         return moved
 
 

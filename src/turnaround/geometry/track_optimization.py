@@ -1,7 +1,7 @@
 """Tracks made steady: each point moves along the ray that saw it, until the track stands still or moves evenly."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -24,6 +24,7 @@ class OptimizedTracks:
     after: Float[Tensor, "n"]
 
 
+@runtime_checkable
 class Solver(Protocol):
     """Metres that each point moves along its ray, away from the camera; 0 where it is not valid."""
 
