@@ -1,4 +1,4 @@
-"""Track optimisation: python benchmarks/track_optimization.py [--tracks 2000] [--frames 180] [--steps 10] [--threads 1].
+"""Track optimisation: benchmarks/track_optimization.py [--tracks 2000] [--frames 180] [--steps 10] [--threads 1].
 
 Prints, for the presets of configs/track_optimization on synthetic tracks of known truth: RMS distance of static tracks
 to their mean, before, after and as a ratio; the mean error of points before and after, of tracks that stand still, that
@@ -14,7 +14,14 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from turnaround.geometry.track_losses import OriginDistance, PaddedEnds, PairwiseStatic, Static, SummedStatic, TrackLosses
+from turnaround.geometry.track_losses import (
+    OriginDistance,
+    PaddedEnds,
+    PairwiseStatic,
+    Static,
+    SummedStatic,
+    TrackLosses,
+)
 from turnaround.geometry.track_optimization import Adam, OptimizedTracks, TrackOptimization
 from turnaround.scenes.lifted_tracks import LiftedTracks, LiftedTrackSampler
 
@@ -79,7 +86,9 @@ def main() -> None:
     summed, fast = timed(with_static(SummedStatic(scale=OriginDistance()), options.steps, 1000), sample)
     pairwise, slow = timed(with_static(PairwiseStatic(scale=OriginDistance()), options.steps, 20), sample)
     apart = (summed.tracks.world - pairwise.tracks.world).abs().max().item()
-    print(f"{options.steps} steps: pairwise {slow:.1f} s, summed {fast:.2f} s, ratio {slow / fast:.0f}, apart {apart:.1e}")
+    print(
+        f"{options.steps} steps: pairwise {slow:.1f} s, summed {fast:.2f} s, ratio {slow / fast:.0f}, apart {apart:.1e}"
+    )
 
 
 if __name__ == "__main__":

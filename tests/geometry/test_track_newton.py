@@ -66,7 +66,7 @@ def test_the_band_holds_second_derivatives_of_the_dynamic_loss(ends, frames):
     def dynamic(moved: torch.Tensor) -> torch.Tensor:
         return 0.5 * total.dynamic_weight * total.dynamic(tracks, tracks.points(moved[:, None])).sum()
 
-    wanted = torch.autograd.functional.hessian(dynamic, torch.zeros(frames, dtype=torch.float64))
+    wanted = torch.func.hessian(dynamic)(torch.zeros(frames, dtype=torch.float64))
     band = dynamic_band(total, tracks)[..., 0]
     for offset, entries in enumerate(band):
         torch.testing.assert_close(entries[: frames - offset], wanted.diagonal(-offset))

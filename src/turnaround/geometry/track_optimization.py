@@ -58,9 +58,7 @@ class TrackOptimization:
             raise InputError("batch", expected="at least 1 track", found=f"{batch}", fix="10000 is usual")
         self.losses, self.solver, self.dilation, self.batch = losses, solver, dilation, batch
 
-    def __call__(
-        self, tracks: Tracks, centres: Float[Tensor, "t 3"], motion: Float[Tensor, "n"]
-    ) -> OptimizedTracks:
+    def __call__(self, tracks: Tracks, centres: Float[Tensor, "t 3"], motion: Float[Tensor, "n"]) -> OptimizedTracks:
         """centres: of the cameras that saw the points. motion: pixels that a track moves in the picture, that of the
         camera left out, the 90th percentile over its frames; NaN counts as 0.
 

@@ -10,6 +10,7 @@ from turnaround.types import InputError, Tracks
 
 TRAIL = 16  # frames of a track that its motion is measured over, the present one included
 
+
 @dataclass(frozen=True, kw_only=True)
 class LiftedTracks:
     """lifted, truth: of the same points. centres: of the cameras. moving: what does not stand still.
