@@ -12,10 +12,11 @@ from turnaround.geometry.track_optimization import Solver
 
 class SecondLook:
     """What comes straight nearer hardly moves in the picture. Held still, its inverse distances change by a trend,
-    those of a still point by noise of the stereo that soon forgets its past. The mean squared difference of changes some
-    frames apart over twice their mean square (von Neumann 1941) is 1 for noise that has forgotten by then and
-    6 lag^2 / frames^2 for an even trend. Tracks below `least` are solved once more, as moving; no level of noise need
-    be known.
+    those of a still point by noise of the stereo that soon forgets its past.
+
+    The mean squared difference of changes some frames apart over twice their mean square (von Neumann 1941) is 1 for
+    noise that has forgotten by then and 6 lag^2 / frames^2 for an even trend. Tracks below `least` are solved once
+    more, as moving; no level of noise need be known.
 
     lag: how far apart, as a share of a track's valid frames.
     """
