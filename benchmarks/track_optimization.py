@@ -83,7 +83,7 @@ def main() -> None:
     print(f"{'preset':<14}{'jitter':>16}{'ratio':>7}{'still':>17}{'straight':>17}{'turning':>17}{'seconds':>8}")
     for name in sorted(path.stem for path in CONFIGS.glob("*.yaml")):
         print(report(name, preset(name), sample))
-    summed, fast = timed(with_static(SummedStatic(scale=OriginDistance()), options.steps, 1000), sample)
+    summed, fast = timed(with_static(SummedStatic(scale=OriginDistance()), options.steps, 250), sample)
     pairwise, slow = timed(with_static(PairwiseStatic(scale=OriginDistance()), options.steps, 20), sample)
     apart = (summed.tracks.world - pairwise.tracks.world).abs().max().item()
     print(
