@@ -1,7 +1,7 @@
 """A video into shots that points can be followed through."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -81,10 +81,10 @@ class ShotFinder:
         seen = self._look(frames)
         count = len(seen.labels)
         reasons = np.array([None] * count, dtype=object)
-        for middle, (value, scale) in enumerate(seen.fades):
-            if value >= self._fade:
-                span = slice(max(middle - scale, 0), middle + scale + 1)
-                reasons[span] = [_larger(DropError("fade", value=value, limit=self._fade), r) for r in reasons[span]]
+        for middle, scale in _peaks(seen.fades, self._fade):
+            reasons[middle - scale : middle + scale + 1] = DropError(
+                "fade", value=seen.fades[middle][0], limit=self._fade
+            )
         for start, stop in self._still_runs(seen):
             for frame in range(start, stop):
                 if reasons[frame] is None:
@@ -108,10 +108,16 @@ class ShotFinder:
             recent.append(cv2.GaussianBlur(now.picture.astype(np.float32), (0, 0), 1.5))
             seen.change.append(float((np.abs(recent[-1] - recent[0]) > self._still_levels).mean()))
             if len(seen.labels) > reach:
-                seen.fades.append(self._fades.at(list(held), len(held) - 1 - reach))
+                seen.fades.append(self._fade_at(held, seen.labels, reach + 1))
         tail = len(seen.labels) - len(seen.fades)
-        seen.fades.extend(self._fades.at(list(held), len(held) - left) for left in range(tail, 0, -1))
+        seen.fades.extend(self._fade_at(held, seen.labels, left) for left in range(tail, 0, -1))
         return seen
+
+    def _fade_at(self, held: Sequence[Glimpse], labels: Sequence[int], left: int) -> tuple[float, int]:
+        """Of the frame that is `left` from the end, within its shot."""
+        recent = labels[-len(held) :]
+        shot = [glimpse for glimpse, label in zip(held, recent, strict=True) if label == recent[-left]]
+        return self._fades.at(shot, len(held) - left - recent.index(recent[-left]))
 
     def _survival(self, before: Glimpse, now: Glimpse) -> float:
         corners = self._follower.corners(before.picture)
@@ -144,7 +150,7 @@ class ShotFinder:
 
     def _too_short(self, seen: _Seen, piece: Shot) -> DropError:
         """What lies between losses is lost, and else it is short."""
-        lost = min(seen.followed[piece.start : piece.stop])
+        lost = min(seen.followed[piece.start + 1 : piece.stop], default=1.0)
         if lost < self._followed:
             return DropError("lost", value=lost, limit=self._followed)
         return DropError("short", value=float(len(piece)), limit=float(self._least))
@@ -166,8 +172,16 @@ class ShotFinder:
         return seen.labels[frame] != seen.labels[frame - 1] or seen.followed[frame] < self._followed
 
 
-def _larger(new: DropError, old: DropError | None) -> DropError:
-    return new if old is None or new.value > old.value else old
+def _peaks(fades: Sequence[tuple[float, int]], limit: float) -> Iterator[tuple[int, int]]:
+    """The middle and the scale of each fade: of frames that follow each other and reach the limit those with the
+    least scale and nearly the largest value, and of these the middle one."""
+    fading = np.array([False, *(value >= limit for value, _ in fades), False])
+    edges = np.flatnonzero(np.diff(fading))
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        best = max(fades[start:stop])[0]
+        narrow = min(scale for value, scale in fades[start:stop] if value >= 0.85 * best)
+        middles = [at for at in range(start, stop) if fades[at][0] >= 0.85 * best and fades[at][1] == narrow]
+        yield middles[len(middles) // 2], narrow
 
 
 def _pieces(shot: Shot, most: int) -> Iterator[Shot]:
