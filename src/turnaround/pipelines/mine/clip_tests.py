@@ -1,0 +1,176 @@
+"""Whether a clip is worth mining: by its pictures, and then by its poses.
+
+All pictures are small ones of the left eye, about 160 to 256 pixels wide. A test measures one number and raises
+DropError where that is on the wrong side of its limit.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from turnaround.pipelines.mine.fading import FadeMeasure, Glimpse
+from turnaround.pipelines.mine.following import Follower, Grey, grey
+from turnaround.pipelines.mine.lettering import Lettering
+from turnaround.pipelines.mine.registering import Explanation, Fit, homography, similarity
+from turnaround.types import Video
+from turnaround.types.mining import DropError, RigPoses
+
+
+class PictureTest(ABC):
+    """name: the reason it drops clips for. limit: of its measure."""
+
+    name: str
+
+    def __init__(self, *, limit: float):
+        self.limit = limit
+
+    @abstractmethod
+    def measure(self, pictures: Sequence[Grey]) -> float: ...
+
+    @abstractmethod
+    def fails(self, value: float) -> bool: ...
+
+    def __call__(self, pictures: Sequence[Grey]) -> None:
+        value = self.measure(pictures)
+        if self.fails(value):
+            raise DropError(self.name, value=value, limit=self.limit)
+
+
+class BlankTest(PictureTest):
+    """Too little to follow. Measure: corners, the median over `frames` pictures."""
+
+    name = "texture"
+
+    def __init__(self, *, follower: Follower, frames: int, limit: float):
+        super().__init__(limit=limit)
+        self._follower, self._frames = follower, frames
+
+    def measure(self, pictures: Sequence[Grey]) -> float:
+        chosen = np.linspace(0, len(pictures) - 1, self._frames).round().astype(int)
+        return float(np.median([len(self._follower.corners(pictures[number])) for number in chosen]))
+
+    def fails(self, value: float) -> bool:
+        return value < self.limit
+
+
+class FadeTest(PictureTest):
+    """A cross-fade. Measure: the largest of `FadeMeasure` over frames."""
+
+    name = "fade"
+
+    def __init__(self, *, fades: FadeMeasure, limit: float):
+        super().__init__(limit=limit)
+        self._fades = fades
+
+    def measure(self, pictures: Sequence[Grey]) -> float:
+        glimpses = [Glimpse(picture) for picture in pictures]
+        return max(self._fades.at(glimpses, middle)[0] for middle in range(len(glimpses)))
+
+    def fails(self, value: float) -> bool:
+        return value >= self.limit
+
+
+class TextTest(PictureTest):
+    """Titles, captions and cards. Measure: letters that stand still in the picture, in rows."""
+
+    name = "text"
+
+    def __init__(self, *, lettering: Lettering, limit: float):
+        super().__init__(limit=limit)
+        self._lettering = lettering
+
+    def measure(self, pictures: Sequence[Grey]) -> float:
+        return float(self._lettering.letters(pictures))
+
+    def fails(self, value: float) -> bool:
+        return value >= self.limit
+
+
+class FlatTest(PictureTest):
+    """Nothing that one warp of the picture does not explain. spans: frames between the pictures compared.
+
+    Measure: share of a picture that others, warped, do not explain, the largest over spans and, of each, the mean over
+    three places in the clip. Where nothing can be followed it is 1, and another test's matter.
+    """
+
+    fit: Fit
+
+    def __init__(self, *, explanation: Explanation, spans: Sequence[int], limit: float):
+        super().__init__(limit=limit)
+        self._explanation, self._spans = explanation, spans
+
+    def measure(self, pictures: Sequence[Grey]) -> float:
+        values = [self._of_span(pictures, min(span, len(pictures))) for span in (*self._spans, len(pictures))]
+        return max((value for value in values if value is not None), default=1.0)
+
+    def _of_span(self, pictures: Sequence[Grey], span: int) -> float | None:
+        rest = len(pictures) - span
+        parts = [pictures[start : start + span] for start in sorted({0, rest // 2, rest})]
+        values = [self._explanation.missing(part, self.fit) for part in parts]
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if known else None
+
+    def fails(self, value: float) -> bool:
+        return value < self.limit
+
+
+class StillTest(FlatTest):
+    """A still picture, also with noise, and also one that is panned or zoomed ("Ken Burns"): shifts, zooms and turns of
+    the picture explain all. A camera at rest before a scene at rest films the same and goes for the same reason."""
+
+    name = "still"
+    fit = staticmethod(similarity)
+
+
+class TurnTest(FlatTest):
+    """A camera that only turns while nothing in the scene moves: a homography explains all.
+
+    Such a clip teaches neither depth nor motion. A camera that stands, or turns, while things move before it is kept:
+    the depth of a stereo pair needs no movement of the camera, and its tracks are as good as any.
+    """
+
+    name = "parallax"
+    fit = staticmethod(homography)
+
+
+class NoParallaxTest:
+    """`TurnTest` once the poses are known. Measure: how far the camera gets from where it is in the mean, in medians of
+    the distances to the scene's points. A clip below the limit is dropped unless something moves: unless a homography
+    leaves at least the share `moving` of the picture unexplained. moving=1 drops all whose camera does not move."""
+
+    name = "parallax"
+
+    def __init__(self, *, turn: TurnTest, moving: float, limit: float):
+        self._turn, self._moving, self.limit = turn, moving, limit
+
+    def measure(self, poses: RigPoses) -> float:
+        eyes = poses.world_from_left[poses.found][:, :3, 3]
+        distances = (poses.points[:, None] - eyes[None, :: max(len(eyes) // 8, 1)]).norm(dim=-1)
+        if len(eyes) == 0 or distances.numel() == 0:
+            return 0.0
+        return float((eyes - eyes.mean(0)).norm(dim=-1).max() / distances.median())
+
+    def __call__(self, poses: RigPoses, pictures: Sequence[Grey]) -> None:
+        value = self.measure(poses)
+        if value < self.limit and self._turn.measure(pictures) < self._moving:
+            raise DropError(self.name, value=value, limit=self.limit)
+
+
+class ClipTests:
+    """before: the poses, in order; the first that fails gives the reason. after: them."""
+
+    def __init__(self, *, before: Sequence[PictureTest], after: Sequence[NoParallaxTest]):
+        self._before, self._after = before, after
+
+    def look(self, video: Video) -> None:
+        """DropError: a clip that is not worth its poses."""
+        pictures = [grey(frame) for frame in video]
+        for test in self._before:
+            test(pictures)
+
+    def look_again(self, video: Video, poses: RigPoses) -> None:
+        """DropError, now that the poses are known."""
+        pictures = [grey(frame) for frame in video]
+        for test in self._after:
+            test(poses, pictures)
