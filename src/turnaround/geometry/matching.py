@@ -30,6 +30,12 @@ def matched_points(
     return (places[0][kept] + 0.5) / scale, (places[1][best[kept]] + 0.5) / scale
 
 
+def matched_offsets(left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]) -> Float[Tensor, "n 2"]:
+    """Position in the left picture minus that in the right, (x, y) in pixels, of `matched_points`."""
+    places = matched_points(left, right)
+    return places[0] - places[1]
+
+
 def grey_pixels(picture: Float[Tensor, "3 h w"], scale: float) -> np.ndarray:
     """[y x] uint8, smaller by a factor."""
     pixels = (picture.mean(0) * 255).round().byte().numpy()
