@@ -11,7 +11,8 @@ from torch import Tensor
 
 from turnaround.datasets.drops import Drops
 from turnaround.datasets.kept import file_digest, kept
-from turnaround.datasets.stereo_matching import METHOD, estimated_disparity, require_rectified
+from turnaround.geometry.matching import require_rectified
+from turnaround.geometry.semi_global import METHOD, estimated_disparity
 from turnaround.io.existing import inside
 from turnaround.io.video import FrameSource, open_frames
 from turnaround.types import InputError, StereoPair
@@ -23,7 +24,7 @@ EXPECTED = "the video of an eye"
 class StereoClips:
     """ROOT/<name>_left.mp4 and ROOT/<name>_right.mp4, rectified and of one size: a `StereoSource` of their frames.
 
-    Every `step`-th frame is a pair, <name>/<frame>. Disparity is estimated (`stereo_matching.estimated_disparity`) when
+    Every `step`-th frame is a pair, <name>/<frame>. Disparity is estimated (`semi_global.estimated_disparity`) when
     a pair is first asked for, and kept with its pictures below `cache`, named after the bytes of both files.
 
     Videos that cannot be opened, have no second eye or differ in size or length are dropped as a whole when the ids are

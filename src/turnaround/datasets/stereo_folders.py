@@ -6,8 +6,9 @@ from pathlib import Path
 
 from turnaround.datasets.drops import Drops
 from turnaround.datasets.kept import digest, kept
-from turnaround.datasets.stereo_matching import METHOD, estimated_disparity, require_rectified
 from turnaround.datasets.stereo_pairs import pair_folders, read_pair
+from turnaround.geometry.matching import require_rectified
+from turnaround.geometry.semi_global import METHOD, estimated_disparity
 from turnaround.types import StereoPair
 
 

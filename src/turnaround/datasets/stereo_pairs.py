@@ -10,7 +10,8 @@ from rich.console import Console
 from torch import Tensor
 
 from turnaround.datasets.depth_benchmarks import provenance
-from turnaround.datasets.stereo_matching import METHOD, estimated_disparity, require_rectified
+from turnaround.geometry.matching import require_rectified
+from turnaround.geometry.semi_global import METHOD, estimated_disparity
 from turnaround.geometry.stereo import hidden_from_left, view_of_disparity
 from turnaround.io.disparity import read_disparity
 from turnaround.io.image import has_alpha, read_image

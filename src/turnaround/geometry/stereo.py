@@ -33,6 +33,13 @@ def depth_from_disparity(
     return intrinsics[:, 0, 0, None, None] * baseline / disparity
 
 
+def depth_deviation(
+    depth: Float[Tensor, "*shape"], *, focal: float, baseline: float, pixels: float
+) -> Float[Tensor, "*shape"]:
+    """Standard deviation of depth, in metres, of a disparity whose own is `pixels`: z^2 / (f b) times it, first order."""
+    return depth**2 * (pixels / (focal * baseline))
+
+
 def view_of_disparity(image: Float[Tensor, "c h w"], disparity: Float[Tensor, "h w"]) -> tuple[View, Pinhole]:
     """The left view of a rectified pair, and the right camera, from disparity alone (pixels, NaN or at most 0 unknown).
 

@@ -6,7 +6,6 @@ from omegaconf import OmegaConf
 from turnaround.pipelines.mine.shots import ShotFinder
 from turnaround.scenes.observe import film
 from turnaround.scenes.sample import WorldSampler
-from turnaround.types.mining import Shot
 
 
 @pytest.fixture(scope="module")
