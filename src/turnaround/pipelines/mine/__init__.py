@@ -1,0 +1,1 @@
+"""Stereo video to tracks in space."""
