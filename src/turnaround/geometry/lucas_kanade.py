@@ -14,7 +14,7 @@ from turnaround.geometry.projection import in_image
 from turnaround.types import InputError, PixelTracks, Video
 
 Places = Float[Tensor, "n 2"]
-STEPS, SETTLED = 20, 0.01  # most iterations of a search, and the step in pixels at which it ends
+STEPS, SETTLED = 10, 0.03  # most iterations of a search, and the step in pixels at which it ends
 FLAT = 1e-5  # OpenCV's least eigenvalue, far below what `texture` asks for
 
 
