@@ -27,7 +27,7 @@ class TransformersSegmenter:
     def __init__(self, *, model: nn.Module, processor: Any, weights: Sequence[WeightsNotice], device: str):
         self.model, self.device = placed(model, device)
         self.weights, self._processor = tuple(weights), processor
-        labels: Any = getattr(model, "config").id2label
+        labels: Any = model.config.id2label
         self.classes = tuple(labels[number] for number in sorted(labels))
 
     def fingerprint(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from turnaround.geometry.lifting import DepthAt, NearestDepth, lift
@@ -12,7 +12,7 @@ from turnaround.geometry.stereo import depth_deviation
 from turnaround.geometry.track_motion import track_motion, typical_motion
 from turnaround.geometry.track_optimization import TrackOptimization
 from turnaround.pipelines.mine.clip_stages import Matched
-from turnaround.pipelines.mine.drift import DriftFilter
+from turnaround.pipelines.mine.drift import DriftFilter, kept
 from turnaround.types import Pinhole, PixelTracks, Tracks, Video, WeightsNotice
 
 SHORT = "short"  # why a track goes of which too little is left
@@ -72,8 +72,8 @@ class PointStage:
         """cameras: of the left crops. baseline: metres."""
         tracks = lift(followed, seen.depth, cameras, by=self.depth_at, far=self.farthest)
         motion = track_motion(tracks, cameras, trail=self.trail)
-        kept, dropped = self.drift(tracks, motion, left)
-        tracks, typical = _chosen(tracks, kept), typical_motion(motion[:, kept], quantile=self.quantile)
+        stay, dropped = kept(self.drift.drops(left, tracks, motion))
+        tracks, typical = _chosen(tracks, stay), typical_motion(motion[:, stay], quantile=self.quantile)
         steady = self.optimization(tracks, cameras.world_from_cam[:, :3, 3], typical)
         long = steady.tracks.visible.sum(0) >= self.least
         visible = steady.tracks.visible[:, long]
@@ -94,8 +94,8 @@ class PointStage:
         )
 
 
-def _chosen(tracks: Tracks, kept: Tensor) -> Tracks:
-    return Tracks(world=tracks.world[:, kept], pixels=tracks.pixels[:, kept], visible=tracks.visible[:, kept])
+def _chosen(tracks: Tracks, stay: Bool[Tensor, "n"]) -> Tracks:
+    return Tracks(world=tracks.world[:, stay], pixels=tracks.pixels[:, stay], visible=tracks.visible[:, stay])
 
 
 def _inside(pixels: Float[Tensor, "t n 2"]) -> Float[Tensor, "t n 2"]:

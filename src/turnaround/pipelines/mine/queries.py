@@ -91,9 +91,7 @@ def _none(frames: int) -> PixelTracks:
 
 
 def _chosen(tracks: PixelTracks, chosen: Bool[Tensor, "n"]) -> PixelTracks:
-    return PixelTracks(
-        pixels=tracks.pixels[:, chosen], visible=tracks.visible[:, chosen], query=tracks.query[chosen]
-    )
+    return PixelTracks(pixels=tracks.pixels[:, chosen], visible=tracks.visible[:, chosen], query=tracks.query[chosen])
 
 
 def _joined(first: PixelTracks, second: PixelTracks) -> PixelTracks:
