@@ -69,8 +69,10 @@ def test_a_fade_is_taken_out(worlds):
     shots = found(video, least=5)
     ((reason, start, stop),) = reasons(shots)
     assert reason == "fade"
-    assert start <= 21 and stop >= 27  # at least the middle half of it
-    assert start >= 12 and stop <= 36  # a fade's range is known to about half its length
+    assert start <= 21
+    assert stop >= 27
+    assert start >= 12
+    assert stop <= 36
     assert spans(shots) == [(0, start), (stop, len(video))]
 
 
@@ -80,15 +82,14 @@ def test_a_still_segment_is_taken_out(worlds):
     ((reason, start, stop),) = reasons(shots)
     assert reason == "still"
     # the camera moves by less than half a grey level's worth per frame near the ends of what stands still
-    assert abs(start - 29) <= 3 and abs(stop - 56) <= 3
+    assert abs(start - 29) <= 3
+    assert abs(stop - 56) <= 3
     assert len(shots.kept) == 2
 
 
 def test_what_points_are_lost_in_is_no_clip(worlds):
     """Noise has corners, but none that the next frame has too."""
     noise = torch.rand(12, 3, 72, 96, generator=torch.Generator().manual_seed(0))
-    shots = found(torch.cat([worlds[0], noise]))
-    assert shots.kept[0].start == 0
-    assert 28 <= shots.kept[0].stop <= 31
-    assert {dropped.why.reason for dropped in shots.dropped} <= {"lost", "short"}
-    assert "lost" in {dropped.why.reason for dropped in shots.dropped}
+    shots = found(torch.cat([worlds[0], noise]), fade=2.0)  # no fade: noise has more contrast than a picture
+    assert spans(shots) == [(0, 30)]
+    assert reasons(shots) == [("lost", 30, 42)]

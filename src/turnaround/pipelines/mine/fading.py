@@ -1,4 +1,4 @@
-"""Cross-fades: the contrast dips everywhere in the picture at once, and what was to be seen before is not seen after."""
+"""Cross-fades: contrast dips everywhere in the picture at once, and what was seen before is not seen after."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,8 @@ class FadeMeasure:
     """How much a frame looks like one in the middle of a cross-fade, in [0, 1].
 
     Of a mix of two pictures that have nothing to do with each other, a A + (1 - a) B, the variance is a^2 var A +
-    (1 - a)^2 var B, so half of the mean of the two in the middle (Alattar, Detecting and compressing dissolve regions in
+    (1 - a)^2 var B, so half of the mean of the two in the middle (Alattar, Detecting and compressing dissolve
+    regions in
     video sequences, 1993). Movement keeps it, and a change of exposure shows in the mean brightness, which is allowed
     for. The dip is the median over blocks, so that a thing that passes does not count. It is 1 where half is gone, and
     0 where nothing is; times the share of SIFT points that are lost across it. scales: frames to either side. floor:

@@ -1,5 +1,6 @@
 """A video into shots that points can be followed through."""
 
+import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -144,13 +145,15 @@ class ShotFinder:
                 if len(piece) >= self._least:
                     kept.append(piece)
                 else:
-                    short = self._too_short(seen, piece)
-                    dropped.append(DroppedShot(shot=piece, why=short))
+                    short = DroppedShot(shot=piece, why=self._too_short(seen, piece))
+                    dropped[-1:] = _joined(dropped[-1:], short)
         return FoundShots(kept=tuple(kept), dropped=tuple(dropped))
 
     def _too_short(self, seen: _Seen, piece: Shot) -> DropError:
-        """What lies between losses is lost, and else it is short."""
-        lost = min(seen.followed[piece.start + 1 : piece.stop], default=1.0)
+        """What begins or ends with a loss is lost, and else it is short."""
+        ends = [at for at in (piece.start, piece.stop) if 0 < at < len(seen.labels)]
+        within = [seen.followed[at] for at in ends if seen.labels[at] == seen.labels[at - 1]]  # no cut
+        lost = min(within, default=1.0)
         if lost < self._followed:
             return DropError("lost", value=lost, limit=self._followed)
         return DropError("short", value=float(len(piece)), limit=float(self._least))
@@ -184,8 +187,16 @@ def _peaks(fades: Sequence[tuple[float, int]], limit: float) -> Iterator[tuple[i
         yield middles[len(middles) // 2], narrow
 
 
+def _joined(last: list[DroppedShot], new: DroppedShot) -> list[DroppedShot]:
+    """One range of two that touch, where both are lost; the worse says why."""
+    if not last or last[0].shot.stop != new.shot.start or {last[0].why.reason, new.why.reason} != {"lost"}:
+        return [*last, new]
+    why = min(last[0].why, new.why, key=lambda each: each.value)
+    return [DroppedShot(shot=Shot(start=last[0].shot.start, stop=new.shot.stop), why=why)]
+
+
 def _pieces(shot: Shot, most: int) -> Iterator[Shot]:
     """As many as needed, of about one length."""
     count = -(-len(shot) // most)
     edges = [shot.start + len(shot) * number // count for number in range(count + 1)]
-    return (Shot(start=start, stop=stop) for start, stop in zip(edges, edges[1:], strict=False))
+    return (Shot(start=start, stop=stop) for start, stop in itertools.pairwise(edges))
