@@ -196,14 +196,19 @@ def test_text_over_a_shot_leaves_the_rest_of_it_as_it_is():
     assert (shown != behind).any(1)[:, cover == 1].all()
 
 
-def test_without_parallax_the_camera_stays_and_all_is_far_away(videos):
-    for seed in range(6):
+def test_without_parallax_the_camera_stays_and_all_is_far_away_but_something_moves():
+    turned = []
+    for seed in range(8):
         (segment,) = stereo_beds.sampler(kinds={"no_parallax": 1.0})(seed).segments
         assert isinstance(segment, Filmed)
-        eyes = segment.scene.camera.world_from_cam[:, :3, 3]
-        assert (eyes == eyes[0]).all()
-        # of worlds whose nearest surface is 0.3 metres away or more
-        assert surface(segment.scene, 0).depth.min() > 15 * 0.3
+        poses = segment.scene.camera.world_from_cam
+        assert (poses[:, :3, 3] == poses[0, :3, 3]).all()
+        turned.append(math.degrees(math.acos(min(float(poses[0, :3, 2] @ poses[-1, :3, 2]), 1.0))))
+        assert surface(segment.scene, 0).depth.min() > 15 * 0.3  # the camera stands 0.3 metres from walls, or more
+        assert moving_share(segment.scene, len(poses) // 2) > 0.01
+    # looking down by up to 30 degrees or so makes the angle between two views smaller than the turn
+    assert all(angle < 1e-3 or 4 < angle < 15.01 for angle in turned)
+    assert len({angle < 1e-3 for angle in turned}) == 2
 
 
 def test_a_world_15_times_as_large_looks_the_same_to_one_eye():

@@ -1,7 +1,7 @@
 """Seeds to stereo videos: which segments they have, what is filmed in them, and by what rig."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from turnaround.geometry.paths import UP, handheld
+from turnaround.geometry.paths import UP, Poses, handheld
 from turnaround.geometry.projection import intrinsics
 from turnaround.geometry.se3 import rigid, rotation_about
 from turnaround.render.raycast import sees
@@ -32,6 +32,8 @@ from turnaround.scenes.stereo_video import (
 )
 from turnaround.scenes.world import Body, Scene, World
 from turnaround.types import Equirectangular180, InputError, PerspectiveLens
+
+Pose = Float[Tensor, "4 4"]
 
 STREAM = 2  # tells what is drawn here from what the worlds draw from the same seed
 STEREO_VERSION = 1  # raised whenever a seed gives other bytes than before
@@ -104,13 +106,13 @@ class StereoVideoSampler:
         frames = int(random.integers(self.frames[0], self.frames[1] + 1))
         match kind:
             case Kind.GOOD:
-                return Filmed(kind=kind, scene=self._shot(random, frames))
+                return Filmed(kind=kind, scene=self._shot(random, frames, self._way))
             case Kind.STILL:
-                return Held(kind=kind, scene=held(self._shot(random, 1), frames))
+                return Held(kind=kind, scene=held(self._shot(random, 1, self._way), frames))
             case Kind.FADE:
                 mixed = max(round(_between(random, self.mixing) * frames), 2)
                 begin = int(random.integers(0, max(frames - mixed, 0) + 1))
-                first, second = (Filmed(kind=kind, scene=self._shot(random, frames)) for _ in range(2))
+                first, second = (Filmed(kind=kind, scene=self._shot(random, frames, self._way)) for _ in range(2))
                 return Faded(kind=kind, first=first, second=second, begin=begin - 1, end=begin + mixed)
             case Kind.TEXT:
                 lines = random.choice(WORDS, int(random.integers(1, 4)), replace=False).tolist()
@@ -118,17 +120,19 @@ class StereoVideoSampler:
                     color = _vector(random.uniform(0, 0.3, 3))
                     behind = Plain(kind=kind, color=color, size=self.size, frames=frames)
                 else:
-                    behind = Filmed(kind=kind, scene=self._shot(random, frames))
+                    behind = Filmed(kind=kind, scene=self._shot(random, frames, self._way))
                 return Titled(kind=kind, behind=behind, lines=lines, color=_vector(random.uniform(0.85, 1, 3)))
             case Kind.NO_PARALLAX:
-                return Filmed(kind=kind, scene=self._without_parallax(random, frames))
+                return Filmed(kind=kind, scene=enlarged(self._shot(random, frames, self._turn), self.far))
 
-    def _shot(self, random: np.random.Generator, frames: int) -> Scene:
-        """A world with something that moves before the camera, and a way through it."""
+    def _shot(
+        self, random: np.random.Generator, frames: int, path: Callable[[np.random.Generator, Pose, int], Poses]
+    ) -> Scene:
+        """A world with something that moves before the camera, which goes along a path from where it stands."""
         for _ in range(TRIES):
             scene = self._world(random)
             start = scene.camera.world_from_cam[0]
-            poses = self._way(random, start, frames)
+            poses = path(random, start, frames)
             if _is_free(scene.world, start[:3, 3], poses[:, :3, 3]):
                 clear = _cleared(scene, poses[:, :3, 3])
                 shot = replace(scene, world=clear, camera=self._camera(poses))
@@ -141,15 +145,6 @@ class StereoVideoSampler:
             fix="let more bodies move, or the camera travel less far",
         )
 
-    def _without_parallax(self, random: np.random.Generator, frames: int) -> Scene:
-        scene = enlarged(self._world(random), self.far)
-        start = scene.camera.world_from_cam[0]
-        turn = math.radians(_between(random, self.turn_deg)) * random.choice([-1, 0, 0, 1])
-        angles = torch.linspace(0, turn, frames, dtype=torch.float64)
-        rotation = rotation_about(UP.expand(frames, 3), angles) @ start[:3, :3]
-        poses = rigid(rotation, start[:3, 3].expand(frames, 3))
-        return replace(scene, camera=self._camera(poses))
-
     def _world(self, random: np.random.Generator) -> Scene:
         """A textured one, seen in one frame."""
         sampler = replace(self.worlds, frames=1, paths={"static": 1.0})
@@ -158,7 +153,13 @@ class StereoVideoSampler:
         world = replace(scene.world, bodies=bodies, seconds_per_frame=1 / self.fps)
         return replace(scene, world=world)
 
-    def _way(self, random: np.random.Generator, start: Float[Tensor, "4 4"], frames: int) -> Float[Tensor, "t 4 4"]:
+    def _turn(self, random: np.random.Generator, start: Pose, frames: int) -> Poses:
+        """On the spot, or not at all."""
+        turn = math.radians(_between(random, self.turn_deg)) * random.choice([-1, 0, 0, 1])
+        rotation = rotation_about(UP.expand(frames, 3), torch.linspace(0, turn, frames, dtype=torch.float64))
+        return rigid(rotation @ start[:3, :3], start[:3, 3].expand(frames, 3))
+
+    def _way(self, random: np.random.Generator, start: Pose, frames: int) -> Poses:
         """Ahead, or to a side; towards the point 3 metres ahead."""
         angle = random.uniform(-math.pi / 2, math.pi / 2)
         forward, right = start[:3, 2] * _vector([1, 0, 1]), start[:3, 0]
