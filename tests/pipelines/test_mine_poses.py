@@ -1,5 +1,6 @@
 """Structure from motion of a rig in procedural worlds, whose poses are known."""
 
+import dataclasses
 import math
 
 import pytest
@@ -56,8 +57,8 @@ def equal(a, b):
 
 @pytest.fixture(scope="module")
 def moved():
-    """Four frames on an orbit; the right eye is darker and 1.5 degrees off."""
-    scene, lens, true_rig = world(5, frames=4, seconds=0.5, path="orbit"), fisheye(192), rig(1.5)
+    """Three frames on an orbit; the right eye is darker and 1.5 degrees off."""
+    scene, lens, true_rig = world(5, frames=3, seconds=0.4, path="orbit"), fisheye(160), rig(1.5)
     return scene, lens, true_rig, list(filmed(scene, lens, true_rig, exposure=0.85))
 
 
@@ -71,7 +72,7 @@ def test_rig_and_path_are_found(moved, found):
     scene, _, true_rig, _ = moved
     assert isinstance(estimator(), PoseEstimator)
     assert found.found.all()
-    # a pixel is 0.73 degrees; several hundred points found to about 0.3 of one tell the turn to about a twentieth of it
+    # a pixel is 0.87 degrees; several hundred points found to about 0.3 of one tell the turn to about a twentieth of it
     assert rotation_error_deg(found.left_from_right[:3, :3], true_rig[:3, :3]) < 0.1
     assert found.left_from_right[:3, 3].norm() == pytest.approx(BASELINE, rel=1e-9)
     truth = scene.camera.world_from_cam
@@ -90,22 +91,23 @@ def test_the_same_frames_give_the_same_bytes(moved, found):
 @pytest.mark.slow
 def test_a_frame_without_anything_is_not_found_and_too_many_drop_the_clip(moved):
     _, lens, _, frames = moved
-    grey = torch.full((3, 192, 192), 0.5)
+    grey = torch.full((3, 160, 160), 0.5)
     with pytest.raises(DropError) as dropped:
         estimator().poses([(grey, grey)] * 2, lens, baseline=BASELINE, seed=0)
     assert (dropped.value.reason, dropped.value.value, dropped.value.limit) == ("poses", 0.0, 0.8)
-    gap = [frames[0], (grey, grey), frames[1], frames[2], frames[3]]
-    seen = estimator(contrast=0.002).poses(gap, lens, baseline=BASELINE, seed=0)
-    assert seen.found.tolist() == [True, False, True, True, True]
+    gap = [frames[0], (grey, grey), frames[1], frames[2]]
+    lenient = dataclasses.replace(estimator(contrast=0.002), least_share=0.75)
+    seen = lenient.poses(gap, lens, baseline=BASELINE, seed=0)
+    assert seen.found.tolist() == [True, False, True, True]
 
 
 @pytest.mark.slow
 def test_a_rig_that_stands_still_is_calibrated(moved):
     """One stereo pair: the scene's depth alone tells how the eyes stand."""
     _, lens, true_rig, frames = moved
-    seen = estimator(contrast=0.002).poses(frames[:1], lens, baseline=BASELINE, seed=0)
+    seen = estimator(contrast=0.002).poses(frames[:1], lens, baseline=BASELINE, seed=2**32 - 1)
     assert seen.found.all()
-    # a quarter of the points of the clip, each seen once by either eye
+    # a third of the points of the clip, each seen once by either eye
     assert rotation_error_deg(seen.left_from_right[:3, :3], true_rig[:3, :3]) < 0.3
 
 
@@ -152,7 +154,7 @@ def test_what_fits_no_lens_is_refused(moved):
     wide = EquirectangularLens(start_yaw=-90.0, end_yaw=90.0, start_tilt=-90.0, end_tilt=90.0, height=8, width=8)
     with pytest.raises(InputError, match="a fisheye or a perspective lens"):
         estimator().poses(frames, wide, baseline=BASELINE, seed=0)
-    with pytest.raises(InputError, match="frame 0: expected 96 x 96 as the lens, found 192 x 192"):
+    with pytest.raises(InputError, match="frame 0: expected 96 x 96 as the lens, found 160 x 160"):
         estimator().poses(frames, fisheye(96), baseline=BASELINE, seed=0)
     with pytest.raises(InputError, match="at least one pair"):
         estimator().poses([], lens, baseline=BASELINE, seed=0)

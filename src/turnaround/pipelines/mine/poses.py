@@ -57,7 +57,7 @@ class ColmapPoses:
                 model=model,
                 parameters=parameters,
                 baseline=baseline,
-                seed=seed,
+                seed=seed % 2**31,  # COLMAP's seeds are signed, and below 0 it draws its own
                 mapping=self.mapping,
             )
             task.write(folder)

@@ -247,15 +247,16 @@ def _right_eyes(model: "pycolmap.Reconstruction") -> "Iterator[pycolmap.Rigid3d]
 
 def _residual(model: "pycolmap.Reconstruction") -> float:
     """Root mean square distance in pixels between where points are seen and where they project to."""
-    squared: list[float] = []
+    squared: list[NDArray] = []
     for image in model.images.values():
-        if not image.has_pose:
+        spots = [spot for spot in image.points2D if image.has_pose and spot.has_point3D()]
+        if not spots:
             continue
-        for spot in image.points2D:
-            if spot.has_point3D():
-                place = image.project_point(model.points3D[spot.point3D_id].xyz)
-                squared.append(float(((place - spot.xy) ** 2).sum()) if place is not None else np.inf)
-    return float(np.sqrt(np.mean(squared)))
+        places = np.array([model.points3D[spot.point3D_id].xyz for spot in spots])
+        pose = image.cam_from_world().matrix()
+        shown = model.cameras[image.camera_id].img_from_cam(places @ pose[:, :3].T + pose[:, 3])
+        squared.append(np.square(shown - np.array([spot.xy for spot in spots])).sum(1))
+    return float(np.sqrt(np.mean(np.concatenate(squared))))
 
 
 def _matrix(motion: "pycolmap.Rigid3d") -> Float[Tensor, "4 4"]:
