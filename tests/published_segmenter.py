@@ -20,8 +20,10 @@ def write_segformer(folder: Path, *, seed: int = 0) -> Path:
         label2id={name: number for number, name in enumerate(NAMES)},
     )
     model = SegformerForSemanticSegmentation(config)
-    for parameter in model.decode_head.classifier.parameters():  # so that labels differ from place to place
-        torch.nn.init.normal_(parameter, std=1.0)
+    for parameter in model.parameters():  # so that labels differ from place to place
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    torch.nn.init.normal_(model.decode_head.classifier.weight)
     model.save_pretrained(folder)
     SegformerImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
     return folder

@@ -60,7 +60,9 @@ def read_model(folder: Path, entries: Mapping[str, Any], auto: Any) -> nn.Module
         said = str(error).strip().partition("\n")[0]
         expected, fix = "a config and weights of one release", "download it again"
         raise InputError(folder, expected=expected, found=said, fix=fix) from error
-    model.name_or_path = ""  # where it was read from decides nothing
+    for part in model.modules():
+        if hasattr(part, "name_or_path"):
+            part.name_or_path = ""  # where it was read from decides nothing
     for key in sorted(told["missing_keys"]):
         raise InputError(f"{folder}: {key}", expected="this key", found="none", fix="give weights of this model")
     for key, found, wanted in sorted(told["mismatched_keys"]):
