@@ -105,9 +105,9 @@ class SemiGlobal:
         size = (width * self.finer, height)
         fine = [cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC) for picture in (left, right)]
         steps = self._steps(fine[0], fine[1], low * self.finer, high * self.finer, speckle=self.speckle)
-        columns = steps.reshape(height, width, self.finer)
-        spread = columns.max(2) - columns.min(2)  # NaN where one is
-        return np.where(spread <= self.finer, columns.mean(2) / self.finer, np.nan).astype(np.float32)
+        columns = np.stack([steps[:, start :: self.finer] for start in range(self.finer)])
+        spread = columns.max(0) - columns.min(0)  # NaN where one is
+        return np.where(spread <= self.finer, columns.mean(0) / self.finer, np.float32(np.nan))
 
     def _steps(self, left: np.ndarray, right: np.ndarray, low: float, high: float, *, speckle: int) -> np.ndarray:
         least = int(np.floor(low))
