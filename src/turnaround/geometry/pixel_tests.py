@@ -49,12 +49,12 @@ class PixelTests:
     ) -> PairDepth:
         """forth, back: as of a `DisparityEstimator`. focal: pixels. baseline: metres."""
         cycle, vertical = left_right_residual(forth, back), forth[1].abs()
-        depth = focal * baseline / (-forth[0]).clamp(min=0)  # infinite where the disparity is not above 0
+        depth = focal * baseline / -forth[0]
         tests = {
             "unmatched": forth.isfinite().all(0),
             "left_right": cycle <= self.left_right,  # what is not known does not pass
             "vertical": vertical <= self.vertical,
-            "farthest": depth <= self.farthest,
+            "farthest": (forth[0] < 0) & (depth <= self.farthest),
         }
         left, removed = torch.ones_like(depth, dtype=torch.bool), {}
         for name, passed in tests.items():

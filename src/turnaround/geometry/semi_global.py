@@ -62,7 +62,9 @@ class SemiGlobal:
         """As the protocol says, on the CPU. Neither way is checked by the other. Where a picture has no texture above
         and below a pixel its vertical part is 0: nothing there speaks against the match."""
         grey = [picture.detach().float().cpu().mean(0).numpy() for picture in (left, right)]
-        _require_sizes(left, right)
+        if min(grey[0].shape) < LEAST_SIDE:
+            expected, found = f"sides of at least {LEAST_SIDE} pixels", f"{left.shape[2]} x {left.shape[1]}"
+            raise InputError("pictures of a pair", expected=expected, found=found, fix="give larger ones")
         low, high, gain = self._first_look(grey[0], grey[1])
         bytes_ = [_bytes(grey[0]), _bytes(grey[1] * gain)]
         even = [evened(picture) for picture in grey]
@@ -103,9 +105,9 @@ class SemiGlobal:
         size = (width * self.finer, height)
         fine = [cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC) for picture in (left, right)]
         steps = self._steps(fine[0], fine[1], low * self.finer, high * self.finer, speckle=self.speckle)
-        columns = steps.reshape(height, width, self.finer)
-        spread = columns.max(2) - columns.min(2)  # NaN where one is
-        return np.where(spread <= self.finer, columns.mean(2) / self.finer, np.nan).astype(np.float32)
+        columns = np.stack([steps[:, start :: self.finer] for start in range(self.finer)])
+        spread = columns.max(0) - columns.min(0)  # NaN where one is
+        return np.where(spread <= self.finer, columns.mean(0) / self.finer, np.float32(np.nan))
 
     def _steps(self, left: np.ndarray, right: np.ndarray, low: float, high: float, *, speckle: int) -> np.ndarray:
         least = int(np.floor(low))
@@ -175,12 +177,3 @@ def _mirrored(picture: np.ndarray) -> np.ndarray:
 
 def _bytes(picture: np.ndarray) -> np.ndarray:
     return (picture * 255).round().clip(0, 255).astype(np.uint8)
-
-
-def _require_sizes(left: Tensor, right: Tensor) -> None:
-    sizes = [f"{picture.shape[2]} x {picture.shape[1]}" for picture in (left, right)]
-    if left.shape != right.shape:
-        raise InputError("right eye", expected=sizes[0], found=sizes[1], fix="crop or scale both alike")
-    if min(left.shape[1:]) < LEAST_SIDE:
-        expected = f"sides of at least {LEAST_SIDE} pixels"
-        raise InputError("pictures of a pair", expected=expected, found=sizes[0], fix="give larger ones")

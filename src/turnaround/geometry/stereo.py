@@ -36,7 +36,7 @@ def depth_from_disparity(
 def depth_deviation(
     depth: Float[Tensor, "*shape"], *, focal: float, baseline: float, pixels: float
 ) -> Float[Tensor, "*shape"]:
-    """Standard deviation of depth, in metres, of a disparity whose own is `pixels`: z^2 / (f b) times it, first order."""
+    """Standard deviation of depth in metres, to first order: z^2 / (f b) times `pixels`, that of the disparity."""
     return depth**2 * (pixels / (focal * baseline))
 
 

@@ -22,8 +22,8 @@ def settled(
     """[2 y x]: where each pixel of one `evened` picture lies in another, from its flow along x alone (NaN: unknown).
 
     Over windows of `window` x `window` pixels, of which those of unknown flow count nothing, each step solves for
-    what makes the pictures alike, (x, y) together. steadiness: of squared gradient; with less the flow keeps close to
-    what was given, and to 0 in y. Every pixel of a window is looked up by its own flow, so that depth edges stay.
+    what makes the pictures alike, (x, y) together. steadiness: of squared gradient; with less x keeps close to what was
+    given, and y moves on slowly from 0. Every pixel of a window is looked up by its own flow, so that depth edges stay.
     """
     known = np.isfinite(across)
     given = np.where(known, across, 0).astype(np.float32)
@@ -42,7 +42,7 @@ def settled(
         change = there - source
         xx, yy, xy = mean(right * right) + steadiness, mean(down * down) + steadiness, mean(right * down)
         pull_x = mean(right * change) + steadiness * (x - given)
-        pull_y = mean(down * change) + steadiness * y
+        pull_y = mean(down * change)
         area = xx * yy - xy * xy
         x = (x - (yy * pull_x - xy * pull_y) / area).clip(given - REACH, given + REACH)
         y = (y - (xx * pull_y - xy * pull_x) / area).clip(-TALLEST, TALLEST)

@@ -27,9 +27,8 @@ PUBLISHED = (  # keys of princeton-vl/RAFT's small network, and what torchvision
     (r"^((?:feature|context)_encoder)\.conv1\.", r"\1.convnormrelu.0."),
     (r"^((?:feature|context)_encoder)\.conv2\.", r"\1.conv."),
     (r"(layer\d\.\d)\.conv(\d)\.", r"\1.convnormrelu\2.0."),
-    (r"^update_block\.encoder\.conv([cf])(\d)\.", r"update_block.motion_encoder.conv\1\2.0."),
-    (r"^(update_block\.motion_encoder)\.convc", r"\1.convcorr"),
-    (r"^(update_block\.motion_encoder)\.convf(\d)", r"\1.convflow\2"),
+    (r"^update_block\.encoder\.convc(\d)\.", r"update_block.motion_encoder.convcorr\1.0."),
+    (r"^update_block\.encoder\.convf(\d)\.", r"update_block.motion_encoder.convflow\1.0."),
     (r"^update_block\.encoder\.conv\.", "update_block.motion_encoder.conv.0."),
     (r"^update_block\.gru\.", "update_block.recurrent_block.convgru1."),
 )
@@ -49,15 +48,14 @@ class RaftDisparity:
         self.weights = network.weights
 
     def fingerprint(self) -> str:
-        return f"{fingerprint({'network': self.network})}-{self.iterations}"
+        # not `corr_block`, which learned nothing and keeps what it saw last
+        parts = {name: part for name, part in self.network.raft.named_children() if name != "corr_block"}
+        return f"{fingerprint(parts)}-{self.iterations}"
 
     @torch.inference_mode()
     def match(
         self, left: Float[Tensor, "3 h w"], right: Float[Tensor, "3 h w"]
     ) -> tuple[Float[Tensor, "2 h w"], Float[Tensor, "2 h w"]]:
-        if left.shape != right.shape:
-            sizes = [f"{picture.shape[2]} x {picture.shape[1]}" for picture in (left, right)]
-            raise InputError("right eye", expected=sizes[0], found=sizes[1], fix="crop or scale both alike")
         height, width = left.shape[1:]
         pictures = torch.stack([left, right]).to(self.device)
         below, beside = (max(LEAST_SIDE, -(-side // CELL) * CELL) - side for side in (height, width))
