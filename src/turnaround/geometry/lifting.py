@@ -65,9 +65,7 @@ def lift(tracks: PixelTracks, depth: Float[Tensor, "t h w"], cameras: Pinhole, *
     visible = tracks.visible & inside & (found < far)
     rays = torch.stack([pinhole_rays(*pair) for pair in zip(places, cameras.intrinsics.to(places), strict=True)])
     world = transform(cameras.world_from_cam.to(places), rays * found.unsqueeze(-1))
-    return Tracks(
-        world=torch.where(visible[..., None], world, torch.nan), pixels=tracks.pixels, visible=visible
-    )
+    return Tracks(world=torch.where(visible[..., None], world, torch.nan), pixels=tracks.pixels, visible=visible)
 
 
 def _read(depth: Float[Tensor, "t h w"], pixels: Int[Tensor, "t n 2"]) -> Float[Tensor, "t n"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from turnaround.types import InputError, PixelTracks, PointTracker, Video
@@ -72,7 +72,7 @@ class QueryGrid:
     def _apart(self, queries: Float[Tensor, "n 2"], taken: Float[Tensor, "k 2"]) -> Float[Tensor, "m 2"]:
         if not len(taken) or not len(queries):
             return queries
-        distance, _ = cKDTree(taken.numpy()).query(queries.numpy())
+        distance, _ = KDTree(taken.numpy()).query(queries.numpy())
         return queries[torch.from_numpy(distance) > self.apart]
 
 
