@@ -6,7 +6,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from turnaround.geometry.pixel_tests import PixelTests, flying, left_right_residual
+from turnaround.geometry.pixel_tests import PixelTests, PublishedGradient, SlopeGradient, left_right_residual
 from turnaround.geometry.stereo import depth_deviation
 from turnaround.run.build import build_value
 
@@ -16,7 +16,8 @@ NONE = {"unmatched": 0.0, "left_right": 0.0, "vertical": 0.0, "farthest": 0.0, "
 
 
 def limits(**changed):
-    return PixelTests(**{"left_right": 1.0, "vertical": 1.0, "farthest": 20.0, "gradient": 0.03} | changed)
+    numbers = {"left_right": 1.0, "vertical": 1.0, "farthest": 20.0, "gradient": 0.03} | changed
+    return PixelTests(**numbers | {"gradient": PublishedGradient(limit=numbers["gradient"])})
 
 
 def flat(disparity=2.0):
@@ -103,12 +104,12 @@ def test_what_was_not_matched_has_no_depth():
 def test_flying_pixels_are_where_neighbours_differ():
     depth = torch.full((5, 7), 10.0)
     depth[:, 4:] = 10.25  # less than 3 %
-    assert not flying(depth, 0.03).any()
+    assert not PublishedGradient(limit=0.03).steep(depth).any()
     depth[:, 4:] = 10.5
     expected = torch.zeros(5, 7, dtype=torch.bool)
     expected[:, 3:5] = True  # the columns on either side of the step
-    assert torch.equal(flying(depth, 0.03), expected)
-    assert torch.equal(flying(depth.T, 0.03), expected.T)
+    assert torch.equal(PublishedGradient(limit=0.03).steep(depth), expected)
+    assert torch.equal(PublishedGradient(limit=0.03).steep(depth.T), expected.T)
 
 
 def test_around_what_has_no_depth_it_goes_too():
@@ -116,7 +117,21 @@ def test_around_what_has_no_depth_it_goes_too():
     depth[2, 2] = torch.nan
     expected = torch.zeros(5, 5, dtype=torch.bool)
     expected[[1, 3, 2, 2], [2, 2, 1, 3]] = True
-    assert torch.equal(flying(depth, 0.03), expected)
+    assert torch.equal(PublishedGradient(limit=0.03).steep(depth), expected)
+
+
+def test_a_slope_is_measured_to_either_side_as_far_as_that_is_known():
+    depth = torch.full((5, 7), 10.0)
+    depth[:, 4:] = 10.5
+    depth[2, 2] = torch.nan
+    expected = torch.zeros(5, 7, dtype=torch.bool)
+    expected[:, 3:5] = True  # the columns on either side of the step; not what lies around the gap
+    assert torch.equal(SlopeGradient(limit=0.03).steep(depth), expected)
+    assert torch.equal(SlopeGradient(limit=0.03).steep(depth.T), expected.T)
+    assert not SlopeGradient(limit=0.06).steep(depth).any()
+    ramp = 10 * 1.02 ** torch.arange(7).expand(5, 7).float()
+    assert not SlopeGradient(limit=0.03).steep(ramp).any()  # two pixels on it differs by 4 %
+    assert PublishedGradient(limit=0.03).steep(ramp)[:, 1:-1].all()
 
 
 def test_the_gradient_comes_last_and_counts_what_the_others_left():

@@ -29,9 +29,8 @@ def test_a_bright_pixel_is_where_its_place_is_scaled_to():
 
 
 def test_visible_by_tapirs_rule():
-    """Chances of 0.5 each make 0.25; ln 3 is the logit of 0.75, and 0.75^2 > 1/2; ln 2 that of 2/3, and (2/3)^2 < 1/2."""
-    logits = -torch.tensor([0.0, 3.0, 2.0]).log().nan_to_num(neginf=0)
-    logits[0] = 0
+    """0 is the logit of 1/2, ln 3 that of 3/4 and ln 2 that of 2/3; only (3/4)^2 is above 1/2."""
+    logits = -torch.tensor([1.0, 3.0, 2.0]).log()
     assert confident(logits, logits).tolist() == [False, True, False]
     assert confident(torch.tensor([-9.0]), torch.tensor([9.0])).tolist() == [False]
 

@@ -1,6 +1,6 @@
 """Tracks in pictures to tracks in space, by depth maps."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -11,6 +11,7 @@ from turnaround.geometry.se3 import transform
 from turnaround.types import Pinhole, PixelTracks, Tracks
 
 
+@runtime_checkable
 class DepthAt(Protocol):
     """Reads depth maps between the pixels."""
 

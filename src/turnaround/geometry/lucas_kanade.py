@@ -40,8 +40,9 @@ class LucasKanade:
     """A `PointTracker` that learned nothing: colour, sub-pixel precise, onwards and back from the query frame.
 
     Each step searches from the frame before (window x window pixels, over `levels` halvings of the picture). Small
-    errors of steps would add up to drift, so each is followed by a search from the query frame's own patch (narrow x
-    narrow pixels), which is taken if it ends within `reach` pixels and looks more like that patch.
+    errors of steps would add up to drift, so each is followed by a search from the query frame's own patch (anchor x
+    anchor pixels), which is taken if it ends within `reach` pixels and looks more like that patch. A window of narrow x
+    narrow pixels has to agree with each step, and is what is compared with the first patch.
 
     A point that is lost stays lost: it does not come back after it was hidden. Its pixels stay at its last place.
     Where two surfaces meet within half a window, it follows the one with more contrast: leave such queries out.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from jaxtyping import Bool, Float
@@ -34,15 +35,13 @@ class PixelTests:
 
     unmatched: its flow is not known. left_right: pixels that may be left after going to the other picture and back.
     vertical: pixels of flow along y. farthest: metres; what does not lie in front of the camera is beyond it. gradient:
-    the depth of the two neighbours in its row, and of those in its column, differs by at most this share of its own; a
-    neighbour without depth counts as 0, as in Stereo4D's code, so that the pixels around what was removed go too, and
-    the picture's border repeats itself.
+    of pixels between two surfaces, which lie on neither.
     """
 
     left_right: float
     vertical: float
     farthest: float
-    gradient: float
+    gradient: "Gradient"
 
     def __call__(
         self, forth: Float[Tensor, "2 h w"], back: Float[Tensor, "2 h w"], *, focal: float, baseline: float
@@ -61,7 +60,7 @@ class PixelTests:
             removed[name] = _share(left & ~passed)
             left = left & passed
         depth = torch.where(left, depth, torch.nan)
-        apart = flying(depth, self.gradient)
+        apart = self.gradient.steep(depth)
         removed["gradient"] = _share(apart)
         depth = torch.where(apart, torch.nan, depth)
         return PairDepth(depth=depth, left_right=cycle, vertical=vertical, removed=removed)
@@ -83,15 +82,41 @@ def left_right_residual(forth: Float[Tensor, "2 h w"], back: Float[Tensor, "2 h 
     return torch.where(seen, (forth + there).norm(dim=0), torch.nan)
 
 
-def flying(depth: Float[Tensor, "h w"], limit: float) -> Bool[Tensor, "h w"]:
-    """Where the two neighbours of a depth, along x or along y, differ by more than `limit` times it; NaN counts as 0.
+class Gradient(Protocol):
+    """Finds pixels whose depth changes too fast."""
 
-    As the published code has it, the difference of the neighbours is not halved.
-    """
-    filled = torch.nn.functional.pad(depth.nan_to_num(0.0)[None], (1, 1, 1, 1), mode="replicate")[0]
-    across = (filled[1:-1, 2:] - filled[1:-1, :-2]).abs()
-    down = (filled[2:, 1:-1] - filled[:-2, 1:-1]).abs()
-    return depth.isfinite() & (torch.maximum(across, down) > limit * depth)
+    def steep(self, depth: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+        """depth: NaN where unknown, which nothing is steep at."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlopeGradient:
+    """By more than the share `limit` from a pixel to the next, along x or along y: the largest of what the depth does
+    towards its four neighbours, as far as theirs are known."""
+
+    limit: float
+
+    def steep(self, depth: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+        across, down = (depth.diff(dim=axis).abs().nan_to_num(0.0) for axis in (1, 0))
+        pad = torch.nn.functional.pad
+        sides = [pad(across, (1, 0)), pad(across, (0, 1)), pad(down, (0, 0, 1, 0)), pad(down, (0, 0, 0, 1))]
+        return depth.isfinite() & (torch.stack(sides).amax(0) > self.limit * depth)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedGradient:
+    """As Stereo4D's code: the two neighbours of a pixel, along x or along y, differ by more than `limit` times its
+    depth, which is not halved. A neighbour without depth counts as 0, so that all pixels beside what was removed go
+    too; the picture's border repeats itself."""
+
+    limit: float
+
+    def steep(self, depth: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+        filled = torch.nn.functional.pad(depth.nan_to_num(0.0)[None], (1, 1, 1, 1), mode="replicate")[0]
+        across = (filled[1:-1, 2:] - filled[1:-1, :-2]).abs()
+        down = (filled[2:, 1:-1] - filled[:-2, 1:-1]).abs()
+        return depth.isfinite() & (torch.maximum(across, down) > self.limit * depth)
 
 
 def _share(mask: Bool[Tensor, "h w"]) -> float:

@@ -1,6 +1,6 @@
 """Models of transformers from their published folders, of which no code is run and nothing else is fetched."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ IGNORED = {"auto_map", "attn_implementation", "_attn_implementation", "_attn_imp
 REFUSED = ("quantization_config", "use_pretrained_backbone")  # they fetch or need more than the folder
 
 
-def read_entries(path: Path, classes: Mapping[str, str | Iterable[str]], *, what: str) -> dict[str, Any]:
+def read_entries(path: Path, classes: Mapping[Any, Any], *, what: str) -> dict[str, Any]:
     """Of `config.json`, without what says where code or kernels come from. classes: by model type, those that will do;
     what: such a model, in words."""
     entries = read_json(path)

@@ -27,8 +27,8 @@ class TransformersSegmenter:
     def __init__(self, *, model: nn.Module, processor: Any, weights: Sequence[WeightsNotice], device: str):
         self.model, self.device = placed(model, device)
         self.weights, self._processor = tuple(weights), processor
-        labels: Any = model.config.id2label
-        self.classes = tuple(labels[number] for number in sorted(labels))
+        config: Any = model.config
+        self.classes = tuple(config.id2label[number] for number in sorted(config.id2label))
 
     def fingerprint(self) -> str:
         processing = json.dumps(self._processor.to_dict(), sort_keys=True, default=str)

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-import turnaround
 from turnaround.geometry.rectification import Rectified
 from turnaround.geometry.trajectory import path_length, rotation_error_deg
 from turnaround.io.atomic import atomic_file
@@ -68,7 +68,7 @@ def write_clip(
         baseline=flat.baseline,
         calibration=rig.residual,
         dropped=points.dropped,
-        version=f"{turnaround.__version__} {hashlib.sha256(settings.encode()).hexdigest()[:16]}",
+        version=f"{version('turnaround')} {hashlib.sha256(settings.encode()).hexdigest()[:16]}",
         **{name: value for name, value in vars(points).items() if name not in ("world", "dropped")},
     )
     write_stereo4d(out / CLIPS / f"{name}.npz", clip)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,6 +15,7 @@ from turnaround.types import InputError, Segmenter, Tracks, Video, WeightsNotice
 SKY, BOUNDARY, DRIFT = "on the sky", "across a boundary", "drifts"  # why a track is dropped
 
 
+@runtime_checkable
 class DriftFilter(Protocol):
     """Finds tracks to drop. motion: of `geometry.track_motion`."""
 

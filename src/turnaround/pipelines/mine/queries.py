@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from turnaround.types import InputError, PixelTracks, PointTracker, Video
@@ -60,7 +60,7 @@ class QueryGrid:
         last = torch.tensor([math.nextafter(width, 0), math.nextafter(height, 0)]).float() - 0.5
         return moved.clamp(min=torch.full((2,), 0.5), max=last)
 
-    def _free(self, queries: Float[Tensor, "n 2"], known: Bool[Tensor, "h w"]) -> Float[Tensor, "n 2"]:
+    def _free(self, queries: Float[Tensor, "n 2"], known: Bool[Tensor, "h w"]) -> Float[Tensor, "m 2"]:
         """Those with known depth all around. Where two surfaces meet, a tracker may follow the other one, and depth is
         not known or jumps: leave the margin to what the tracker looks at."""
         size = 2 * self.margin + 1
@@ -69,14 +69,14 @@ class QueryGrid:
         x, y = queries.long().unbind(-1)
         return queries[~near[y, x]]
 
-    def _apart(self, queries: Float[Tensor, "n 2"], taken: Float[Tensor, "k 2"]) -> Float[Tensor, "n 2"]:
+    def _apart(self, queries: Float[Tensor, "n 2"], taken: Float[Tensor, "k 2"]) -> Float[Tensor, "m 2"]:
         if not len(taken) or not len(queries):
             return queries
-        distance, _ = cKDTree(taken.numpy()).query(queries.numpy())
+        distance, _ = KDTree(taken.numpy()).query(queries.numpy())
         return queries[torch.from_numpy(distance) > self.apart]
 
 
-def _part(queries: Float[Tensor, "n 2"], most: int, random: np.random.Generator) -> Float[Tensor, "n 2"]:
+def _part(queries: Float[Tensor, "n 2"], most: int, random: np.random.Generator) -> Float[Tensor, "m 2"]:
     if len(queries) <= most:
         return queries
     return queries[torch.from_numpy(np.sort(random.permutation(len(queries))[:most]))]
