@@ -126,12 +126,23 @@ def test_a_slope_is_measured_to_either_side_as_far_as_that_is_known():
     depth[2, 2] = torch.nan
     expected = torch.zeros(5, 7, dtype=torch.bool)
     expected[:, 3:5] = True  # the columns on either side of the step; not what lies around the gap
-    assert torch.equal(SlopeGradient(limit=0.03).steep(depth), expected)
-    assert torch.equal(SlopeGradient(limit=0.03).steep(depth.T), expected.T)
-    assert not SlopeGradient(limit=0.06).steep(depth).any()
+    assert torch.equal(SlopeGradient(limit=0.03, window=1).steep(depth), expected)
+    assert torch.equal(SlopeGradient(limit=0.03, window=1).steep(depth.T), expected.T)
+    assert not SlopeGradient(limit=0.06, window=1).steep(depth).any()
     ramp = 10 * 1.02 ** torch.arange(7).expand(5, 7).float()
-    assert not SlopeGradient(limit=0.03).steep(ramp).any()  # two pixels on it differs by 4 %
+    assert not SlopeGradient(limit=0.03, window=1).steep(ramp).any()  # two pixels on it differs by 4 %
     assert PublishedGradient(limit=0.03).steep(ramp)[:, 1:-1].all()
+
+
+def test_noise_of_matching_is_no_slope_and_a_step_is_one():
+    noise = 1 + 0.03 * torch.randn(60, 80, generator=torch.Generator().manual_seed(0))
+    smoothed = SlopeGradient(limit=0.03, window=5)
+    assert float(smoothed.steep(10 / noise).float().mean()) < 0.02  # of 25 pixels the mean changes by 0.8 % a pixel
+    assert float(SlopeGradient(limit=0.03, window=1).steep(10 / noise).float().mean()) > 0.5
+    step = torch.where(torch.arange(80) < 40, 10.0, 20.0).expand(60, 80) / noise
+    steep = smoothed.steep(step)
+    assert steep[:, 39:41].float().mean() > 0.95
+    assert steep[:, 37:43].float().mean() > 0.5
 
 
 def test_the_gradient_comes_last_and_counts_what_the_others_left():

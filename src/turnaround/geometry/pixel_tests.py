@@ -93,15 +93,25 @@ class Gradient(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class SlopeGradient:
     """By more than the share `limit` from a pixel to the next, along x or along y: the largest of what the depth does
-    towards its four neighbours, as far as theirs are known."""
+    towards its four neighbours, as far as theirs are known. What is compared are means of 1 / depth over the known of
+    window x window pixels, so that the noise of matching is no slope."""
 
     limit: float
+    window: int
 
     def steep(self, depth: Float[Tensor, "h w"]) -> Bool[Tensor, "h w"]:
+        depth = torch.where(depth.isfinite(), self._smooth(depth), torch.nan)
         across, down = (depth.diff(dim=axis).abs().nan_to_num(0.0) for axis in (1, 0))
         pad = torch.nn.functional.pad
         sides = [pad(across, (1, 0)), pad(across, (0, 1)), pad(down, (0, 0, 1, 0)), pad(down, (0, 0, 0, 1))]
         return depth.isfinite() & (torch.stack(sides).amax(0) > self.limit * depth)
+
+    def _smooth(self, depth: Float[Tensor, "h w"]) -> Float[Tensor, "h w"]:
+        known = depth.isfinite()
+        maps = torch.stack([torch.where(known, 1 / depth, 0.0), known.to(depth)])[None]
+        around = self.window // 2
+        total, count = torch.nn.functional.avg_pool2d(maps, self.window, stride=1, padding=around)[0]
+        return count / total
 
 
 @dataclass(frozen=True, kw_only=True)
