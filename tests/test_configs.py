@@ -284,6 +284,7 @@ def test_methods_and_baselines_may_be_left_out(name, cache):
 
 PIPELINES = {
     "depth": ["input=video.mp4"],
+    "mine": ["input=videos"],
     "mine.shards": ["input=mined"],
     "mine.validate": ["input=mined"],
     "orbit": ["input=photo.jpg"],
