@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from turnaround.io.atomic import unwritable
 from turnaround.io.mined_folder import Record, Status, read_manifest
 from turnaround.pipelines.mine.executor import LocalExecutor, SerialExecutor
 from turnaround.pipelines.mine.pipeline import MinePipeline
@@ -48,6 +49,8 @@ class LineMiner:
             raise DropError("still", value=0.25, limit=0.5)
         if word == "fail":
             raise InputError(unit.video.path, expected="a clip", found="fail", fix="leave it out")
+        if word == "full":
+            raise unwritable(out, "no space left on device")
         if word == "bug":
             raise ZeroDivisionError("of a miner")
         content = f"{self.greeting} {word}".encode()
@@ -113,6 +116,15 @@ def test_what_was_finished_is_not_done_again(folder):
     assert files(folder) == first
     again = (folder.parent / "journal").read_text().removeprefix(journal)
     assert again == "b_-c_0\n"  # the bug left no record, since another run may do better
+
+
+def test_a_full_disk_is_tried_again(folder):
+    (folder / "a.mp4").write_text("full\n")
+    records = mined(folder)
+    assert records[0].status is Status.FAILED
+    assert "no space left on device" in (records[0].error or "")
+    mined(folder)
+    assert (folder.parent / "journal").read_text().count("a_0\n") == 2
 
 
 def test_a_clip_whose_file_is_gone_is_made_again(folder):

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from turnaround.io.atomic import atomic_file
+from turnaround.io.atomic import UnwritableError, atomic_file
 from turnaround.io.mined_folder import CLIPS, Record, Status, record_of
 from turnaround.pipelines.mine.executor import Failure
 from turnaround.types import DropError, InputError, Shot, WeightsNotice
@@ -196,9 +196,12 @@ def survey_of(stored: Mapping[str, Any]) -> Survey:
 
 
 def _outcome(work: Callable[[], Any], **named: Any) -> Any:
-    """What the work gives, or the record of why it gives nothing."""
+    """What the work gives, or the record of why it gives nothing. A full disk is no fault of the clip's: it leaves no
+    record, so that the next run tries again."""
     try:
         return work()
+    except UnwritableError:
+        raise
     except DropError as drop:
         return Record(status=Status.DROPPED, reason=drop.reason, value=drop.value, limit=drop.limit, **named)
     except InputError as error:
