@@ -4,12 +4,14 @@ Renders videos of one kind of segment each, and mixed ones with hard cuts, as th
 them as the miner does, in small pictures; and prints, for each kind, how many were kept and dropped, and why. A good
 segment counts as kept where at least nine tenths of its frames are. A bad one counts by the reason that most of its bad
 frames were dropped for, or as kept where more than a tenth of them are. Those of a fade are the ones in which either
-shot has at least a fifth. What the poses decide is decided by true poses, and points on true surfaces.
+shot has at least a fifth. What the poses decide is decided by true poses, and points on true surfaces. And
+what the tests that came to be asked measured, of all clips of a kind.
 """
 
 import argparse
 from collections import Counter, defaultdict
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from torch.nn.functional import pad
 from turnaround.geometry.lenses import half_sphere_lens, lens_rays, perspective_lens
 from turnaround.geometry.projection import pixel_grid
 from turnaround.io.video import open_frames, write_video
-from turnaround.pipelines.mine.clip_tests import ClipTests
+from turnaround.pipelines.mine.clip_tests import ClipTests, PictureTest
 from turnaround.pipelines.mine.miner import AHEAD
 from turnaround.pipelines.mine.shots import ShotFinder
 from turnaround.render.preview import SmoothResampling
@@ -32,6 +34,8 @@ from turnaround.scenes.stereo_sample import StereoVideoSampler
 from turnaround.scenes.stereo_video import Faded, Filmed, Kind, Plain, Segment, StereoVideo, Titled, lettering
 from turnaround.scenes.world import Scene
 from turnaround.types import DropError, PerspectiveLens, RigPoses, Shot
+
+Values = dict[str, list[float]]
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 MIXED = "mixed"  # videos of three segments
@@ -118,24 +122,54 @@ def true_poses(video: StereoVideo, segment: int, within: Shot) -> RigPoses:
     )
 
 
-def reasons_of(video: StereoVideo, pictures: torch.Tensor, finder: ShotFinder, tests: ClipTests) -> np.ndarray:
-    """Of each frame, why it was dropped, or "kept"."""
-    found = finder.find(iter(pictures), fps=video.fps)
-    reasons = np.array(["kept"] * len(pictures), dtype=object)
-    for part in found.dropped:
-        reasons[part.shot.start : part.shot.stop] = part.why.reason
-    for shot in found.kept:
-        try:
-            clip = pictures[shot.start : shot.stop]
-            tests.look(clip)
-            number = max(n for n, segment in enumerate(video.shots) if segment.start <= shot.start)
-            segment = video.shots[number]
-            if isinstance(video.segments[number], Filmed) and shot.stop <= segment.stop:
-                within = Shot(start=shot.start - segment.start, stop=shot.stop - segment.start)
-                tests.look_again(clip, true_poses(video, number, within))
-        except DropError as drop:
-            reasons[shot.start : shot.stop] = drop.reason
-    return reasons
+class Noted(PictureTest):
+    """A test that keeps what it measures."""
+
+    def __init__(self, test: PictureTest, values: Values):
+        super().__init__(limit=test.limit)
+        self.name, self._test, self._values = test.name, test, values
+
+    def measure(self, pictures):
+        value = self._test.measure(pictures)
+        self._values[self.name].append(value)
+        return value
+
+    def fails(self, value):
+        return self._test.fails(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """values: what was measured of the last video, by the reasons that it would be dropped for."""
+
+    finder: ShotFinder
+    tests: ClipTests
+    values: Values
+
+    def reasons(self, video: StereoVideo, pictures: torch.Tensor) -> np.ndarray:
+        """Of each frame, why it was dropped, or "kept"."""
+        self.values.clear()
+        found = self.finder.find(iter(pictures), fps=video.fps)
+        reasons = np.array(["kept"] * len(pictures), dtype=object)
+        for part in found.dropped:
+            reasons[part.shot.start : part.shot.stop] = part.why.reason
+            self.values[f"{part.why.reason} (shots)"].append(part.why.value)
+        for shot in found.kept:
+            try:
+                self._look(video, pictures[shot.start : shot.stop], shot)
+            except DropError as drop:
+                reasons[shot.start : shot.stop] = drop.reason
+        return reasons
+
+    def _look(self, video: StereoVideo, clip: torch.Tensor, shot: Shot) -> None:
+        self.tests.look(clip)
+        number = max(n for n, segment in enumerate(video.shots) if segment.start <= shot.start)
+        segment = video.shots[number]
+        if isinstance(video.segments[number], Filmed) and shot.stop <= segment.stop:
+            poses = true_poses(video, number, Shot(start=shot.start - segment.start, stop=shot.stop - segment.start))
+            for test in self.tests.after:
+                self.values["parallax (poses)"].append(test.measure(poses))
+            self.tests.look_again(clip, poses)
 
 
 def outcome(segment: Segment, reasons: np.ndarray) -> str:
@@ -161,26 +195,41 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    finder, tests = (instantiate(OmegaConf.load(CONFIGS / name / "default.yaml")) for name in ("shots", "clip_tests"))
-    looking = OmegaConf.load(CONFIGS / "miner" / "default.yaml").looking
+    settings = {name: OmegaConf.load(CONFIGS / name / "default.yaml") for name in ("shots", "clip_tests", "miner")}
+    values: Values = defaultdict(list)
+    tests = instantiate(settings["clip_tests"])
+    noted = ClipTests(before=[Noted(test, values) for test in tests.before], after=tests.after)
+    judge = Judge(finder=instantiate(settings["shots"]), tests=noted, values=values)
+    looking = settings["miner"].looking
     small = perspective_lens(looking.preview, looking.preview_fov_deg)
     table: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    measured: defaultdict[str, Values] = defaultdict(lambda: defaultdict(list))
     for number in range(options.first, options.first + options.count):
         for kind in options.kinds:
             video = sampler(kind, options.size)(number)
             film = film_of(video, options.cache / f"{kind}_{options.size}_{number}.mp4")
-            reasons = reasons_of(video, pictures_of(film, small), finder, tests)
+            reasons = judge.reasons(video, pictures_of(film, small))
+            for name, found in values.items():
+                measured[kind][name].extend(found)
             for segment, shot in zip(video.segments, video.shots, strict=True):
-                came = outcome(segment, reasons[shot.start : shot.stop])
+                part = reasons[shot.start : shot.stop]
+                came = outcome(segment, part)
                 table[f"{segment.kind}{' in mixed' if kind == MIXED else ''}"][came] += 1
                 if came not in RIGHT[segment.kind]:
-                    print(
-                        f"{kind} {number}: {segment.kind} {came}, {runs(reasons[shot.start : shot.stop])}", flush=True
-                    )
+                    print(f"{kind} {number}: {segment.kind} {came}, {runs(part)}", flush=True)
+    show(table, measured)
+
+
+def show(table: Mapping[str, Counter[str]], measured: Mapping[str, Values]) -> None:
     for name, counts in table.items():
         right = sum(counts[each] for each in RIGHT[Kind(name.split()[0])])
         told = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
         print(f"{name:<22}{right:>4} of {counts.total():<4}right: {told}")
+    print(f"{'measured':<36}{'clips':>6}{'least':>9}{'quarter':>9}{'median':>9}{'quarter':>9}{'most':>9}")
+    for kind, values in measured.items():
+        for name, found in sorted(values.items()):
+            told = "".join(f"{value:>9.4f}" for value in np.quantile(found, (0, 0.25, 0.5, 0.75, 1)))
+            print(f"{kind:<14}{name:<22}{len(found):>6}{told}")
 
 
 def runs(reasons: np.ndarray) -> str:

@@ -124,7 +124,7 @@ def poses(step, distance=4.0):
 
 
 def test_the_reach_of_a_camera_is_in_distances_to_the_scene(shipped):
-    (test,) = shipped._after
+    (test,) = shipped.after
     assert isinstance(test, NoParallaxTest)
     # 19 found places 0 to 19 steps of 1 cm without the fourth: mean (190 - 3) / 19 = 9.842 cm, the farthest at 0
     assert test.measure(poses(0.01)) == pytest.approx(0.09842 / 4, rel=1e-2)  # distances are up to 0.1 % above 4 m

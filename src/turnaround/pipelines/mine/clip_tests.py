@@ -176,16 +176,16 @@ class ClipTests:
     """before: the poses, in order; the first that fails gives the reason. after: them."""
 
     def __init__(self, *, before: Sequence[PictureTest], after: Sequence[NoParallaxTest]):
-        self._before, self._after = before, after
+        self.before, self.after = before, after
 
     def look(self, video: Video) -> None:
         """DropError: a clip that is not worth its poses."""
         pictures = [grey(frame) for frame in video]
-        for test in self._before:
+        for test in self.before:
             test(pictures)
 
     def look_again(self, video: Video, poses: RigPoses) -> None:
         """DropError, now that the poses are known."""
         pictures = [grey(frame) for frame in video]
-        for test in self._after:
+        for test in self.after:
             test(poses, pictures)

@@ -59,21 +59,21 @@ class FadeMeasure:
 
     def at(self, glimpses: Sequence[Glimpse], middle: int) -> tuple[float, int]:
         """The largest value over scales, and the least scale that comes near it."""
-        values = {scale: self._value(glimpses, middle, scale) for scale in self.scales}
-        best = max(values.values(), default=0.0)
-        return best, min((scale for scale, value in values.items() if value >= 0.85 * best), default=0)
+        within = [scale for scale in self.scales if scale <= middle < len(glimpses) - scale]
+        dips = {scale: self._dip(*(glimpses[middle + at] for at in (-scale, 0, scale))) for scale in within}
+        values = {0: 0.0}
+        for scale, dip in sorted(dips.items(), key=lambda item: -item[1]):
+            if dip < max(self.dip, 0.85 * max(values.values())):  # no value is above its dip
+                break
+            values[scale] = dip * self._lost(glimpses[middle - scale : middle + scale + 1])
+        best = max(values.values())
+        return best, min(scale for scale, value in values.items() if value >= 0.85 * best)
 
-    def _value(self, glimpses: Sequence[Glimpse], middle: int, scale: int) -> float:
-        start, stop = middle - scale, middle + scale
-        if start < 0 or stop >= len(glimpses):
-            return 0.0
-        dip = self._dip(glimpses[start], glimpses[middle], glimpses[stop])
-        if dip < self.dip:
-            return 0.0
-        kept = found_again(glimpses[start], glimpses[stop])
+    def _lost(self, glimpses: Sequence[Glimpse]) -> float:
+        kept = found_again(glimpses[0], glimpses[-1])
         if kept < self.kept:  # what turns or shines is no longer matched, but can be followed
-            kept = max(kept, self.follower.survival([each.picture for each in glimpses[start : stop + 1]]))
-        return dip * (1 - min(kept / self.kept, 1.0))
+            kept = max(kept, self.follower.survival([each.picture for each in glimpses]))
+        return 1 - min(kept / self.kept, 1.0)
 
     def _dip(self, before: Glimpse, middle: Glimpse, after: Glimpse) -> float:
         gain = middle.brightness / max((before.brightness + after.brightness) / 2, 1.0)
