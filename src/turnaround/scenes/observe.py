@@ -96,6 +96,11 @@ def color_of_corners(scene: Scene, frame: int) -> Float[Tensor, "3 h w"]:
     """
     height, width = scene.camera.height, scene.camera.width
     corners = pixel_grid(height + 1, width + 1, like=torch.zeros((), dtype=torch.float32)) - 0.5
+    return color_between(scene, frame, corners)
+
+
+def color_between(scene: Scene, frame: int, corners: Float[Tensor, "y x 2"]) -> Float[Tensor, "3 h w"]:
+    """As `color_of_corners`, of pixels between the given corners: y = h + 1, x = w + 1. So a part can be made alone."""
     image = _color_at(scene, frame, corners)
     rows = image[:, 1:] + image[:, :-1]
     return (rows[..., 1:] + rows[..., :-1]) / 4

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -107,22 +109,22 @@ def test_a_plain_picture_has_no_texture(shipped):
     assert reason(shipped, noisy(torch.full((FRAMES, 3, 96, 128), 0.5), 0.01)) == "texture"
 
 
-def poses(step):
-    """A rig that moves `step` metres per frame before points 4 metres away."""
+def poses(step, distance=4.0):
+    """A rig of 63 mm that moves `step` metres per frame before points `distance` metres away."""
     world_from_left = torch.eye(4).repeat(FRAMES, 1, 1)
     world_from_left[:, 0, 3] = step * torch.arange(FRAMES)
     world_from_left[3] = torch.nan  # not found
     return RigPoses(
         world_from_left=world_from_left,
-        left_from_right=torch.eye(4),
-        points=torch.tensor([[0.0, 0.0, 4.0]]).repeat(9, 1),
+        left_from_right=torch.eye(4) + torch.tensor([0.063, 0.0, 0.0, 0.0]).outer(torch.eye(4)[3]),
+        points=torch.tensor([[0.0, 0.0, distance]]).repeat(9, 1),
         residual=0.5,
         observations=99,
     )
 
 
 def test_the_reach_of_a_camera_is_in_distances_to_the_scene(shipped):
-    (test,) = shipped._after
+    (test,) = shipped.after
     assert isinstance(test, NoParallaxTest)
     # 19 found places 0 to 19 steps of 1 cm without the fourth: mean (190 - 3) / 19 = 9.842 cm, the farthest at 0
     assert test.measure(poses(0.01)) == pytest.approx(0.09842 / 4, rel=1e-2)  # distances are up to 0.1 % above 4 m
@@ -134,6 +136,21 @@ def test_a_camera_that_stands_is_dropped_unless_something_moves(shipped, world):
         shipped.look_again(still, poses(0.0))
     shipped.look_again(world, poses(0.0))  # a turn of the camera does not explain what is seen
     shipped.look_again(still, poses(0.01))  # the camera moves: that its pictures do not is not for this test to say
+
+
+def test_a_camera_that_stands_before_what_is_far_is_dropped_whatever_moves(shipped, world):
+    """63 mm are less than 0.005 of the distance beyond 12.6 metres."""
+    shipped.look_again(world, poses(0.0, distance=12.0))
+    with pytest.raises(DropError, match="parallax"):
+        shipped.look_again(world, poses(0.0, distance=13.0))
+    shipped.look_again(world, poses(0.01, distance=13.0))  # the camera gets 9.8 cm away from the mean, 0.0076 of 13 m
+
+
+def test_where_no_points_are_known_only_pictures_decide(shipped, world):
+    unknown = replace(poses(0.0), points=torch.zeros(0, 3))
+    shipped.look_again(world, unknown)
+    with pytest.raises(DropError, match="parallax"):
+        shipped.look_again(world[:1].repeat(FRAMES, 1, 1, 1), unknown)
 
 
 @pytest.mark.slow

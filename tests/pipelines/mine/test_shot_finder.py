@@ -87,6 +87,15 @@ def test_a_still_segment_is_taken_out(worlds):
     assert len(shots.kept) == 2
 
 
+def test_a_still_segment_after_a_cut_says_how_much_it_changes(worlds):
+    """By nothing; the cut before it is no change of its own."""
+    video = torch.cat([worlds[0], worlds[1][:1].repeat(24, 1, 1, 1)])
+    shots = found(video)
+    assert spans(shots) == [(0, 30)]
+    assert reasons(shots) == [("still", 30, 54)]
+    assert shots.dropped[0].why.value == 0.0
+
+
 def test_what_points_are_lost_in_is_no_clip(worlds):
     """Noise has corners, but none that the next frame has too."""
     noise = torch.rand(12, 3, 72, 96, generator=torch.Generator().manual_seed(0))

@@ -4,6 +4,7 @@ All pictures are small ones of the left eye, about 160 to 256 pixels wide. A tes
 DropError where that is on the wrong side of its limit.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -135,9 +136,13 @@ class TurnTest(FlatTest):
 
 
 class NoParallaxTest:
-    """`TurnTest` once the poses are known. Measure: how far the camera gets from where it is in the mean, in medians of
-    the distances to the scene's points. A clip below the limit is dropped unless something moves: unless a homography
-    leaves at least the share `moving` of the picture unexplained. moving=1 drops all whose camera does not move."""
+    """Once the poses are known: a camera that stands before what is too far for its two eyes, or before what stands.
+
+    Lengths are in medians of the distances to the scene's points. reach: how far the camera gets from where it is in
+    the mean. Where both it and the baseline are below the limit, nothing shows depth, and the clip is dropped whatever
+    moves in it. Where only the reach is, it is dropped where nothing moves: where a homography leaves less than the
+    share `moving` of the picture unexplained. Where no points are known, only that decides.
+    """
 
     name = "parallax"
 
@@ -145,32 +150,42 @@ class NoParallaxTest:
         self._turn, self._moving, self.limit = turn, moving, limit
 
     def measure(self, poses: RigPoses) -> float:
+        """The reach; 0 where no points are known."""
         eyes = poses.world_from_left[poses.found][:, :3, 3]
-        distances = (poses.points[:, None] - eyes[None, :: max(len(eyes) // 8, 1)]).norm(dim=-1)
-        if len(eyes) == 0 or distances.numel() == 0:
-            return 0.0
-        return float((eyes - eyes.mean(0)).norm(dim=-1).max() / distances.median())
+        return float((eyes - eyes.mean(0)).norm(dim=-1).max()) / _distance(poses) if len(eyes) else 0.0
 
     def __call__(self, poses: RigPoses, pictures: Sequence[Grey]) -> None:
-        value = self.measure(poses)
-        if value < self.limit and self._turn.measure(pictures) < self._moving:
-            raise DropError(self.name, value=value, limit=self.limit)
+        reach = self.measure(poses)
+        if reach >= self.limit:
+            return
+        apart = float(poses.left_from_right[:3, 3].norm()) / _distance(poses)
+        if apart < self.limit and len(poses.points):
+            raise DropError(self.name, value=max(reach, apart), limit=self.limit)
+        if self._turn.measure(pictures) < self._moving:
+            raise DropError(self.name, value=reach, limit=self.limit)
+
+
+def _distance(poses: RigPoses) -> float:
+    """The median between points and some of the places of the left eye; infinite where there are none."""
+    eyes = poses.world_from_left[poses.found][:, :3, 3]
+    distances = (poses.points[:, None] - eyes[None, :: max(len(eyes) // 8, 1)]).norm(dim=-1)
+    return float(distances.median()) if distances.numel() else math.inf
 
 
 class ClipTests:
     """before: the poses, in order; the first that fails gives the reason. after: them."""
 
     def __init__(self, *, before: Sequence[PictureTest], after: Sequence[NoParallaxTest]):
-        self._before, self._after = before, after
+        self.before, self.after = before, after
 
     def look(self, video: Video) -> None:
         """DropError: a clip that is not worth its poses."""
         pictures = [grey(frame) for frame in video]
-        for test in self._before:
+        for test in self.before:
             test(pictures)
 
     def look_again(self, video: Video, poses: RigPoses) -> None:
         """DropError, now that the poses are known."""
         pictures = [grey(frame) for frame in video]
-        for test in self._after:
+        for test in self.after:
             test(poses, pictures)

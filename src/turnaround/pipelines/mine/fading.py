@@ -35,16 +35,15 @@ class Glimpse:
         """SIFT points and their descriptors; of the picture twice as large, since it is small."""
         sift = cv2.SIFT.create(nfeatures=300, contrastThreshold=0.01)
         points, descriptors = sift.detectAndCompute(cv2.resize(self.picture, None, fx=2, fy=2), None)
-        return cv2.KeyPoint.convert(points).reshape(-1, 2), descriptors
+        return np.asarray(cv2.KeyPoint.convert(points), np.float32).reshape(-1, 2), descriptors
 
 
 @dataclass(frozen=True, kw_only=True)
 class FadeMeasure:
     """How much a frame looks like one in the middle of a cross-fade, in [0, 1].
 
-    Of a mix of two pictures that have nothing to do with each other, a A + (1 - a) B, the variance is a^2 var A +
-    (1 - a)^2 var B, so half of the mean of the two in the middle (Alattar, Detecting and compressing dissolve
-    regions in
+    Of a mix of two pictures that have nothing to do with each other, a A + (1 - a) B, the variance is a^2 var A + (1 -
+    a)^2 var B, so half of the mean of the two in the middle (Alattar, Detecting and compressing dissolve regions in
     video sequences, 1993). Movement keeps it, and a change of exposure shows in the mean brightness, which is allowed
     for. The dip is the median over blocks, so that a thing that passes does not count. It is 1 where half is gone, and
     0 where nothing is; times the share of SIFT points that are lost across it. scales: frames to either side. floor:
@@ -60,21 +59,21 @@ class FadeMeasure:
 
     def at(self, glimpses: Sequence[Glimpse], middle: int) -> tuple[float, int]:
         """The largest value over scales, and the least scale that comes near it."""
-        values = {scale: self._value(glimpses, middle, scale) for scale in self.scales}
-        best = max(values.values(), default=0.0)
-        return best, min((scale for scale, value in values.items() if value >= 0.85 * best), default=0)
+        within = [scale for scale in self.scales if scale <= middle < len(glimpses) - scale]
+        dips = {scale: self._dip(*(glimpses[middle + at] for at in (-scale, 0, scale))) for scale in within}
+        values = {0: 0.0}
+        for scale, dip in sorted(dips.items(), key=lambda item: -item[1]):
+            if dip < max(self.dip, 0.85 * max(values.values())):  # no value is above its dip
+                break
+            values[scale] = dip * self._lost(glimpses[middle - scale : middle + scale + 1])
+        best = max(values.values())
+        return best, min(scale for scale, value in values.items() if value >= 0.85 * best)
 
-    def _value(self, glimpses: Sequence[Glimpse], middle: int, scale: int) -> float:
-        start, stop = middle - scale, middle + scale
-        if start < 0 or stop >= len(glimpses):
-            return 0.0
-        dip = self._dip(glimpses[start], glimpses[middle], glimpses[stop])
-        if dip < self.dip:
-            return 0.0
-        kept = found_again(glimpses[start], glimpses[stop])
+    def _lost(self, glimpses: Sequence[Glimpse]) -> float:
+        kept = found_again(glimpses[0], glimpses[-1])
         if kept < self.kept:  # what turns or shines is no longer matched, but can be followed
-            kept = max(kept, self.follower.survival([each.picture for each in glimpses[start : stop + 1]]))
-        return dip * (1 - min(kept / self.kept, 1.0))
+            kept = max(kept, self.follower.survival([each.picture for each in glimpses]))
+        return 1 - min(kept / self.kept, 1.0)
 
     def _dip(self, before: Glimpse, middle: Glimpse, after: Glimpse) -> float:
         gain = middle.brightness / max((before.brightness + after.brightness) / 2, 1.0)
@@ -89,7 +88,7 @@ def found_again(first: Glimpse, second: Glimpse) -> float:
     """Share of SIFT points, of the picture with fewer, that are matched and agree with one epipolar geometry."""
     (points, one), (others, other) = first.described, second.described
     fewest = min(len(points), len(others))
-    if fewest < 8:
+    if one is None or other is None or fewest < 8:
         return 0.0
     pairs = cv2.BFMatcher().knnMatch(one, other, k=2)
     clear = [best for best, next_best in pairs if best.distance < 0.8 * next_best.distance]  # Lowe 2004

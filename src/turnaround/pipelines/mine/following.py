@@ -53,8 +53,8 @@ class Follower:
         if len(points) == 0:
             return points, np.zeros(0, bool)
         options = {"winSize": (self.window, self.window), "maxLevel": self.levels}
-        there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, points, None, **options)
-        back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None, **options)
+        there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, points, np.empty_like(points), **options)
+        back, returned, _ = cv2.calcOpticalFlowPyrLK(second, first, there, np.empty_like(points), **options)
         sure = (found[:, 0] > 0) & (returned[:, 0] > 0) & (np.linalg.norm(back - points, axis=1) < self.back)
         sure[sure] &= self._likeness(first, second, points[sure], there[sure]) > self.likeness
         return there, sure

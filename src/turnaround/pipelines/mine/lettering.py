@@ -29,9 +29,8 @@ class Lettering:
 
     No letter is read. Pictures are enlarged so that their longer side is `side`. contrast: grey levels across the
     edge of a letter. smallest, tallest: pixels of its height in the enlarged picture. steady: what an edge that
-    stands still keeps of its gradient in the mean over the
-    window. outline: least share of a letter's outline that does. row: least letters of a row. shade:
-    most grey levels by which they differ in the mean. variety: least
+    stands still keeps of its gradient in the mean over the window. outline: least share of a letter's outline that
+    does. row: least letters of a row. shade: most grey levels by which they differ in the mean. variety: least
     coefficient of variation of the widths in a row; tiles and windows are all alike, letters are not.
     """
 

@@ -43,8 +43,7 @@ class Explanation:
 
     def missing(self, pictures: Sequence[Grey], fit: Fit) -> float | None:
         """Share of the last picture that the first, warped, does not explain; None where too few points are
-        followed or too
-        little of it is filled."""
+        followed or too little of it is filled."""
         here, there, sure = self.follower.through(pictures)
         if sure.sum() < self.points:
             return None

@@ -86,10 +86,10 @@ class ShotFinder:
             reasons[middle - scale : middle + scale + 1] = DropError(
                 "fade", value=seen.fades[middle][0], limit=self._fade
             )
-        for start, stop in self._still_runs(seen):
+        for start, stop, change in self._still_runs(seen):
             for frame in range(start, stop):
                 if reasons[frame] is None:
-                    reasons[frame] = DropError("still", value=max(seen.change[start:stop]), limit=self._still)
+                    reasons[frame] = DropError("still", value=change, limit=self._still)
         trimmed = round(self._trim * fps)
         if trimmed:
             title = DropError("trim", value=self._trim, limit=self._trim)
@@ -126,13 +126,13 @@ class ShotFinder:
             return 1.0
         return float(self._follower.follow(before.picture, now.picture, corners)[1].mean())
 
-    def _still_runs(self, seen: _Seen) -> Iterator[tuple[int, int]]:
-        """Ranges of frames between any two of which, `still_frames` apart, nothing changes."""
+    def _still_runs(self, seen: _Seen) -> Iterator[tuple[int, int, float]]:
+        """Ranges of frames between any two of which, `still_frames` apart, nothing changes; and how much does."""
         quiet = np.array([*(change < self._still for change in seen.change), False])
         quiet[: self._still_frames] = False  # of these too little is known
         edges = np.flatnonzero(np.diff(quiet, prepend=False))
         for start, stop in zip(edges[::2], edges[1::2], strict=True):
-            yield int(start) - self._still_frames, int(stop)
+            yield int(start) - self._still_frames, int(stop), max(seen.change[start:stop])
 
     def _divided(self, seen: _Seen, reasons: np.ndarray) -> FoundShots:
         kept: list[Shot] = []
