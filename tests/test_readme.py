@@ -46,8 +46,24 @@ INPAINT_SCORING = {
 }
 
 
+ONE_FILM = (
+    " pipeline.sampler.size=256 pipeline.sampler.segments=[1,1] pipeline.sampler.frames=[18,18]"
+    " pipeline.sampler.kinds={{good:1.0,still:0.0,fade:0.0,text:0.0,no_parallax:0.0}} videos=1"
+)
+SMALL_FILMS = (
+    " benchmark.count=1 benchmark.sampler.size=64 benchmark.sampler.segments=[1,1] benchmark.sampler.frames=[8,8]"
+    " executor=serial cache={tmp}/cache"
+)
+
+
 def quick(command: str) -> str:
     """What is added to a command so that it takes seconds; its own words stay."""
+    if "pipeline=stereo_bed" in command:
+        return ONE_FILM + HERE
+    if "pipeline=mine input" in command:
+        return " crops.size=160 miner.looking.fisheye=384 queries.stride=4 miner.least_tracks=4 executor=serial" + HERE
+    if "benchmark=mining" in command:
+        return SMALL_FILMS + HERE
     if command.startswith("python train.py experiment=inpaint"):
         return INPAINTING + (" estimates={tmp}/estimates" if "stereo_root" in command else INPAINTING_WORLDS)
     for benchmark, sizes in INPAINT_SCORING.items():
