@@ -187,7 +187,7 @@ def test_the_output_may_not_hold_the_input(folder):
 def test_the_summary_counts_and_says_why(folder):
     mined(folder)
     page = (folder.parent / "out/summary.html").read_text()
-    assert "8 pieces of 4 videos: 2 done, 3 dropped, 3 failed." in page
+    assert "Videos: 4. Pieces: 2 done, 3 dropped, 3 failed." in page
     assert "<td>still</td><td>1</td><td>0.25 against 0.5</td>" in page
     assert "ZeroDivisionError: of a miner" in page
     assert "tracks of a clip: 2 values, median 3" in page

@@ -19,19 +19,23 @@ def histogram(values: Sequence[float], *, label: str, bins: int = 24) -> str:
     scale = (HEIGHT - FOOT) / most
     bars = "".join(
         f'<rect x="{number * step:.1f}" y="{(most - count) * scale:.1f}" width="{step - 1:.1f}"'
-        f' height="{count * scale:.1f}"><title>{edges[number]:.3g} to {edges[number + 1]:.3g}: {count}</title></rect>'
-        for number, count in enumerate(counts)
+        f' height="{count * scale:.1f}"><title>{_short(start)} to {_short(end)}: {count}</title></rect>'
+        for number, (count, start, end) in enumerate(zip(counts, edges, edges[1:], strict=False))
         if count
     )
+    low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
     ends = (
-        f'<text x="0" y="{HEIGHT - 4}">{edges[0]:.3g}</text>'
-        f'<text x="{WIDTH}" y="{HEIGHT - 4}" text-anchor="end">{edges[-1]:.3g}</text>'
+        f'<text x="0" y="{HEIGHT - 4}">{_short(low)}</text>'
+        f'<text x="{WIDTH}" y="{HEIGHT - 4}" text-anchor="end">{_short(high)}</text>'
     )
-    name = html.escape(
-        f"{label}: {len(known)} values, median {np.median(known):.3g}" if len(known) else f"{label}: none"
-    )
+    found = f"{len(known)} values, median {_short(float(np.median(known)))}" if len(known) else "none"
+    name = html.escape(f"{label}: {found}")
     return (
         f'<figure class="histogram"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">'
         f"{bars}{ends}</svg>"
         f"<figcaption>{name}</figcaption></figure>"
     )
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

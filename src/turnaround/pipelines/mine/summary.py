@@ -42,8 +42,7 @@ def to_html(folder: Path, records: Sequence[Record]) -> str:
     counts = Counter(record.status for record in records)
     lead = ", ".join(f"{counts[status]} {status}" for status in Status)
     parts = [
-        f"<h1>Mined clips</h1><p class='lead'>{len(records)} pieces of {len({record.video for record in records})}"
-        f" videos: {lead}.</p>",
+        f"<h1>Mined clips</h1><p class='lead'>Videos: {len({record.video for record in records})}. Pieces: {lead}.</p>",
         _section("Of what is there", _histograms(done)),
         _section("Why clips were dropped", _dropped(records)),
         _section("What failed", _failed(records)),
