@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from turnaround.pipelines.mine.fading import FadeMeasure, Glimpse
+from turnaround.pipelines.mine.fading import FadeMeasure, Glimpse, lasting
 from turnaround.pipelines.mine.following import Follower, Grey, grey
 from turnaround.pipelines.mine.lettering import Lettering
 from turnaround.pipelines.mine.registering import Explanation, Fit, homography, similarity
@@ -56,7 +56,7 @@ class BlankTest(PictureTest):
 
 
 class FadeTest(PictureTest):
-    """A cross-fade. Measure: the largest of `FadeMeasure` over frames."""
+    """A cross-fade. Measure: the largest of `FadeMeasure` that lasts for three frames."""
 
     name = "fade"
 
@@ -66,7 +66,7 @@ class FadeTest(PictureTest):
 
     def measure(self, pictures: Sequence[Grey]) -> float:
         glimpses = [Glimpse(picture) for picture in pictures]
-        return max(self._fades.at(glimpses, middle)[0] for middle in range(len(glimpses)))
+        return max(lasting([self._fades.at(glimpses, middle) for middle in range(len(glimpses))]))[0]
 
     def fails(self, value: float) -> bool:
         return value >= self.limit

@@ -84,6 +84,13 @@ class FadeMeasure:
         return float(np.clip(2 * (1 - np.median(middle.contrast[seen] / expected[seen])), 0, 1))
 
 
+def lasting(fades: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """Values of successive frames and their scales, each value the least of it and those beside it: a fade passes
+    evenly, so that frames next to its middle look as it does."""
+    values = [0.0, *(value for value, _ in fades), 0.0]
+    return [(min(values[at : at + 3]), scale) for at, (_, scale) in enumerate(fades)]
+
+
 def found_again(first: Glimpse, second: Glimpse) -> float:
     """Share of SIFT points, of the picture with fewer, that are matched and agree with one epipolar geometry."""
     (points, one), (others, other) = first.described, second.described

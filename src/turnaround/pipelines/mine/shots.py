@@ -3,7 +3,7 @@
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.io.shots import OneShot, ShotCuts
-from turnaround.pipelines.mine.fading import FadeMeasure, Glimpse
+from turnaround.pipelines.mine.fading import FadeMeasure, Glimpse, lasting
 from turnaround.pipelines.mine.following import Follower, grey
 from turnaround.types.mining import DropError, Shot
 
@@ -112,7 +112,7 @@ class ShotFinder:
                 seen.fades.append(self._fade_at(held, seen.labels, reach + 1))
         tail = len(seen.labels) - len(seen.fades)
         seen.fades.extend(self._fade_at(held, seen.labels, left) for left in range(tail, 0, -1))
-        return seen
+        return replace(seen, fades=lasting(seen.fades))
 
     def _fade_at(self, held: Sequence[Glimpse], labels: Sequence[int], left: int) -> tuple[float, int]:
         """Of the frame that is `left` from the end, within its shot."""
