@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from stereo_beds import write_blank, write_doubled, write_good, write_mono, write_truncated
+from stereo_beds import write_blank, write_doubled, write_good, write_mono, write_swapped, write_truncated
 
 from turnaround.datasets.stereo4d import Stereo4DClips
 from turnaround.datasets.stereo4d_store import ClipReader, Stereo4DFolder, WithTracks
@@ -38,6 +38,7 @@ def films(tmp_path_factory):
     write_doubled(folder / "doubled.mp4", **short)
     write_truncated(folder / "truncated.mp4", **short)
     write_blank(folder / "blank.mp4", size=256, frames=18)
+    write_swapped(folder / "swapped.mp4", seed=7, **FILM | {"frames": (16, 16), "segments": (1, 1)})
     return folder, truth
 
 
@@ -91,10 +92,13 @@ def test_bad_films_are_named_and_the_run_goes_on(mined):
         (record,) = found[name]
         assert record.status is Status.FAILED, name
         assert words in (record.error or ""), record.error
-    assert {record.status for record in found["blank.mp4"]} <= {Status.DROPPED, Status.FAILED}
+    assert {record.status for record in found["blank.mp4"]} == {Status.DROPPED}
+    (swapped,) = found["swapped.mp4"]  # refused at sight, or when its rig is found
+    assert swapped.status is not Status.DONE
+    assert "stereo.swapped" in (swapped.error or "") or swapped.reason == "eyes not side by side"
     assert [record.status for record in found["good_-1.mp4"]] == [Status.DONE, Status.DONE]
     counts = json.loads((mined / "metrics.json").read_text())
-    assert (counts["videos"], counts["done"]) == (5, 2)
+    assert (counts["videos"], counts["done"]) == (6, 2)
 
 
 def test_good_ones_are_mined_to_what_is_true(films, mined):
@@ -150,6 +154,13 @@ def test_what_was_mined_is_sound_and_can_be_served(mined, tmp_path):
     assert served.depth.kind is DepthKind.METRIC
     assert served.tracks is not None
     assert served.tracks.visible.any()
+
+
+def test_a_ray_cluster_gives_the_same_files(films, mined, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra `ray`")
+    out = tmp_path / "ray"
+    finished(start(films[0], out, "executor=ray", "executor.address=local"))
+    assert digests(out) == digests(mined)
 
 
 def test_any_kill_leaves_the_same_files_and_nothing_is_done_twice(films, mined, tmp_path):
