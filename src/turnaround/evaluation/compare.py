@@ -20,6 +20,13 @@ HIGHER_IS_BETTER = (
     "ssim",
     "hole_psnr",
     "tsed",
+    "cuts_",
+    "good_kept",
+    "bad_dropped",
+    "right_reason",
+    "completeness",
+    "track_found",
+    "jitter_cut",
 )  # prefixes of metric names; all others are errors
 
 PerItem = dict[str, list[float]]  # item -> its value in each run
