@@ -22,6 +22,13 @@ from turnaround.types.lens import (
     SampledEquirectangularLens,
 )
 from turnaround.types.mining import ClipQuality, DropError, PixelTracks, RigPoses, Shot, Stereo4DClip
+from turnaround.types.mining_protocols import (
+    DisparityEstimator,
+    PointTracker,
+    PoseEstimator,
+    Segmenter,
+    VideoMiner,
+)
 from turnaround.types.motion import Flow, MotionField, Tracks
 from turnaround.types.prior import ObjectViews, PicturedObject
 from turnaround.types.protocols import (
@@ -29,19 +36,14 @@ from turnaround.types.protocols import (
     Condition,
     DepthEstimator,
     DepthNetwork,
-    DisparityEstimator,
     Filmer,
     Inpainter,
     InpaintNetwork,
     InpaintSource,
     MotionNetwork,
     MultiViewPrior,
-    PointTracker,
-    PoseEstimator,
     ResumableDepthEstimator,
-    Segmenter,
     VelocityNetwork,
-    VideoMiner,
 )
 from turnaround.types.scene_cache import KeyView, OrbitVideo, Provenance, Rendering, SceneCache
 from turnaround.types.video import Clip, Video
