@@ -27,7 +27,7 @@ def built(group, name, *overrides):
 
 def test_there_are_no_others():
     assert {path.stem for path in (CONFIGS / "stereo").iterdir()} == {"auto", "vr180", "side_by_side", "top_bottom"}
-    assert {path.stem for path in (CONFIGS / "crops").iterdir()} == {"one_pass", "official"}
+    assert {path.stem for path in (CONFIGS / "crops").iterdir()} == {"one_pass", "official", "small"}
 
 
 def test_layouts_build():
@@ -50,7 +50,9 @@ def test_a_flat_view_must_be_stated():
     assert OmegaConf.missing_keys(composed("stereo", "side_by_side")) == {"stereo.view.horizontal_fov_deg"}
 
 
-@pytest.mark.parametrize(("name", "kind"), [("one_pass", OnePassCrops), ("official", OfficialCrops)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("one_pass", OnePassCrops), ("small", OnePassCrops), ("official", OfficialCrops)]
+)
 def test_crops_build(name, kind):
     crops = built("crops", name)
     assert isinstance(crops, Crops)
