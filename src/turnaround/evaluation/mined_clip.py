@@ -1,6 +1,6 @@
 """A mined clip against the world that it was filmed in: one figure, or a few, for each stage that made it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -69,10 +69,7 @@ class MinedClip:
         `baseline_error`: in percent. `rectification_px`: median vertical distance of what both crops show."""
         left, right = self.clip.eye_from_rectified.double()
         true = self.rig.left_from_right
-        vertical = []
-        for frame in self._looked_at:
-            between, seen = self.truth.disparity(frame)
-            vertical.append(between[1][seen].abs())
+        vertical = [between[1][seen].abs() for between, seen in self._between.values()]
         return {
             "rig_rotation_deg": float(rotation_error_deg(left @ right.T, true[:3, :3])),
             "rig_direction_deg": float(direction_error_deg(left[:, 0], true[:3, 3])),
@@ -85,9 +82,9 @@ class MinedClip:
         than 2 pixels. `completeness`: share that is known."""
         errors, known, wanted = [], 0, 0
         for frame, found in enumerate(self.disparity):
-            if frame not in self._looked_at:
+            if frame not in self._between:
                 continue
-            between, seen = self.truth.disparity(frame)
+            between, seen = self._between[frame]
             asked = seen & (self.truth.depth(frame) < FARTHEST)
             told = asked & found.isfinite()
             errors.append((found - between[0])[told].abs())
@@ -138,9 +135,11 @@ class MinedClip:
         }
 
     @cached_property
-    def _looked_at(self) -> Sequence[int]:
+    def _between(self) -> Mapping[int, tuple[Float[Tensor, "2 h w"], Bool[Tensor, "h w"]]]:
+        """True disparity of the frames that are looked at (`CropTruth.disparity`)."""
         count = len(self.clip.timestamps)
-        return sorted({int((part + 0.5) / self.frames * count) for part in range(self.frames)})
+        chosen = sorted({int((part + 0.5) / self.frames * count) for part in range(self.frames)})
+        return {frame: self.truth.disparity(frame) for frame in chosen}
 
     def _distances(self, points: Float[Tensor, "t n 3"], truth: Tracks) -> Float[Tensor, "t n"]:
         """In the camera's axes, so that an error of a pose counts only as far as it moves points against the camera."""

@@ -1,15 +1,14 @@
 """What the stages of mining a clip give each other, as the tensors that are kept between them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from turnaround.io.stereo_checks import Eyes
 from turnaround.types import PixelTracks, RigPoses, Video
-
-Eyes = tuple[Float[Tensor, "3 h w"], Float[Tensor, "3 h w"]]
 
 
 def packed_poses(poses: RigPoses) -> dict[str, Tensor]:
@@ -46,6 +45,11 @@ def packed_crops(crops: Iterable[Eyes]) -> dict[str, Tensor]:
     """In 8 bits."""
     left, right = zip(*((_bytes(one), _bytes(other)) for one, other in crops), strict=True)
     return {"left": torch.stack(left), "right": torch.stack(right)}
+
+
+def as_frames(stored: UInt8[Tensor, "t 3 h w"]) -> Iterator[Float[Tensor, "3 h w"]]:
+    """One at a time."""
+    return (frame.float() / 255 for frame in stored)
 
 
 def as_video(stored: UInt8[Tensor, "t 3 h w"]) -> Video:

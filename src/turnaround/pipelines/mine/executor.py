@@ -28,8 +28,6 @@ U = TypeVar("U")
 R = TypeVar("R")
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
 DIED = "the process that worked on it died, as where memory runs out"
 
 

@@ -12,12 +12,13 @@ from torch import Tensor
 from turnaround.geometry.lenses import fisheye_lens, perspective_lens
 from turnaround.geometry.pixel_tests import PixelTests
 from turnaround.geometry.rectification import Rectified, rectified
+from turnaround.io.stereo_checks import Eyes
 from turnaround.io.stereo_layout import StereoLayout
 from turnaround.io.stereo_video import StereoVideo, open_stereo
 from turnaround.pipelines.mine.clip_files import write_clip
 from turnaround.pipelines.mine.clip_stages import (
-    Eyes,
     Matched,
+    as_frames,
     as_video,
     longest_run,
     mean_shares,
@@ -134,9 +135,7 @@ class StereoMiner:
         flat = rectified(rig)
         cropped = stage("crops", lambda: packed_crops(self._cropped(video, shot, flat)), posed)
         crops = {eye: cropped.tensors[eye] for eye in ("left", "right")}
-        matched = stage(
-            "depth", lambda: self._matched(as_video(crops["left"]), as_video(crops["right"]), flat), cropped
-        )
+        matched = stage("depth", lambda: self._matched(crops, flat), cropped)
         seen = Matched.unpacked(matched.tensors)
         followed = stage("tracks", lambda: self._followed(as_video(crops["left"]), seen), cropped, matched)
         lifted = stage(
@@ -201,9 +200,10 @@ class StereoMiner:
         frames, lenses = video.frames(shot.start, shot.stop), (video.left_lens, video.right_lens)
         return self.crops.crop(frames, lenses, flat.eye_from_rectified)
 
-    def _matched(self, left: Video, right: Video, flat: Rectified) -> Mapping[str, Tensor]:
+    def _matched(self, crops: Mapping[str, Tensor], flat: Rectified) -> Mapping[str, Tensor]:
         focal = float(self.crops.lens.intrinsics[0, 0])
-        pairs = (self.disparity.match(one, other) for one, other in zip(left, right, strict=True))
+        eyes = zip(as_frames(crops["left"]), as_frames(crops["right"]), strict=True)
+        pairs = (self.disparity.match(left, right) for left, right in eyes)
         found = [self.pixel_tests(*pair, focal=focal, baseline=flat.baseline) for pair in pairs]
         return Matched(
             depth=torch.stack([each.depth for each in found]),
