@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from stereo_beds import write_blank, write_doubled, write_good, write_mono, write_swapped, write_truncated
 
 from turnaround.datasets.stereo4d import Stereo4DClips
@@ -121,7 +120,8 @@ def test_good_ones_are_mined_to_what_is_true(films, mined):
         assert found["rig_rotation_deg"] < 0.1
         assert found["path_error"] < 1
         assert found["disparity_px"] < 0.5
-        assert found["jitter_cut"] is None or found["jitter_cut"] > 5
+        assert found["jitter_cut"] is not None
+        assert found["jitter_cut"] > 5
 
 
 def test_files_are_named_in_the_manifest_with_their_sums(mined):
@@ -189,8 +189,8 @@ def times(out: Path) -> dict[str, int]:
     return {str(file.relative_to(out)): file.stat().st_mtime_ns for file in files if not file.name.startswith(".")}
 
 
-def test_other_settings_are_not_mixed_with_what_lies_there(films, mined, tmp_path):
-    out = tmp_path / "all"
+def test_one_film_alone(films, tmp_path):
+    out = tmp_path / "alone"
     finished(start(films[0] / "blank.mp4", out, "executor=serial"))
     assert list(by_film(out)) == ["blank.mp4"]
-    assert torch.isfinite(torch.tensor(json.loads((out / "metrics.json").read_text())["videos"]))
+    assert json.loads((out / "metrics.json").read_text())["videos"] == 1

@@ -10,7 +10,8 @@ from turnaround.evaluation.mined_pieces import Pieces, judged
 from turnaround.evaluation.score import Row, finite
 from turnaround.io.clip_disparity import open_clip_disparity
 from turnaround.io.clip_quality import read_clip_quality
-from turnaround.io.mined_folder import CLIPS, DISPARITY, MANIFEST, QUALITY, Record, Status, read_manifest
+from turnaround.io.mined_files import mined_files
+from turnaround.io.mined_folder import MANIFEST, Record, Status, read_manifest
 from turnaround.io.stereo4d import read_stereo4d
 from turnaround.metrics.base import average_of
 from turnaround.scenes.stereo_bed import bed_folder
@@ -78,12 +79,13 @@ class MiningBenchmark:
             inside = shot.start <= record.start and record.stop <= shot.stop
             if not inside or segment.kind is not Kind.GOOD or not isinstance(segment, Filmed):
                 continue
-            clip = read_stereo4d(mined / CLIPS / f"{record.clip}.npz")
+            files = mined_files(mined, record.clip)
+            clip = read_stereo4d(files.annotation)
             start = record.start - shot.start
             yield MinedClip(
                 clip=clip,
-                quality=read_clip_quality(mined / QUALITY / f"{record.clip}.npz"),
-                disparity=open_clip_disparity(mined / DISPARITY / f"{record.clip}.npz"),
+                quality=read_clip_quality(files.quality),
+                disparity=open_clip_disparity(files.disparity),
                 shot=of_frames(segment.scene, start, start + len(clip.timestamps)),
                 rig=video.rig,
                 frames=self.frames,

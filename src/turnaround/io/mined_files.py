@@ -24,6 +24,10 @@ class ClipFiles:
     quality: Path
     disparity: Path
 
+    @property
+    def thumbnail(self) -> Path:
+        return self.quality.with_suffix(".jpg")
+
 
 def mined_files(root: Path, name: str) -> ClipFiles:
     """Where a clip of a mined folder lies, or will."""

@@ -17,7 +17,6 @@ from turnaround.io.text import read_text
 from turnaround.types import InputError
 
 MANIFEST = "manifest.jsonl"
-CLIPS, QUALITY, DISPARITY = "clips", "quality", "disparity"
 MAX_MANIFEST = 2**30  # bytes
 
 

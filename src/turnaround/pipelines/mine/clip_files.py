@@ -15,11 +15,11 @@ from turnaround.io.atomic import atomic_file
 from turnaround.io.clip_disparity import ClipDisparityWriter
 from turnaround.io.clip_quality import write_clip_quality
 from turnaround.io.image import encode_jpeg
-from turnaround.io.mined_folder import CLIPS, DISPARITY, QUALITY
+from turnaround.io.mined_files import mined_files
 from turnaround.io.stereo4d import write_stereo4d
 from turnaround.io.stereo_video import StereoVideo
-from turnaround.io.video import write_video
-from turnaround.pipelines.mine.clip_stages import Matched, as_video
+from turnaround.io.video import VideoWriter
+from turnaround.pipelines.mine.clip_stages import Matched, as_frames
 from turnaround.pipelines.mine.points import Points
 from turnaround.pipelines.mine.units import MinedClip
 from turnaround.types import ClipQuality, EquirectangularLens, Lens, PerspectiveLens, RigPoses, Shot, Stereo4DClip
@@ -48,11 +48,13 @@ def write_clip(
     H.264 files are not quite repeatable (`io.video.VideoWriter`)."""
     times = video.times[shot.start : shot.stop]
     name = f"{id}_{int(times[0])}"
-    files: dict[str, str] = {}
-    for eye, pictures in crops.items():
-        path = f"{CLIPS}/{name}_{eye}.mp4"
-        write_video(out / path, as_video(pictures), fps=video.rate)
-        files[path] = hashlib.sha256(pictures.numpy().tobytes()).hexdigest()
+    files = mined_files(out, name)
+    digests: dict[Path, str] = {}
+    for path, pictures in ((files.left, crops["left"]), (files.right, crops["right"])):
+        with VideoWriter(path, fps=video.rate) as writer:
+            for frame in as_frames(pictures):
+                writer.write(frame)
+        digests[path] = hashlib.sha256(pictures.numpy().tobytes()).hexdigest()
     clip = Stereo4DClip(
         name=name,
         video_id=id,
@@ -71,13 +73,18 @@ def write_clip(
         version=f"{version('turnaround')} {hashlib.sha256(settings.encode()).hexdigest()[:16]}",
         **{name: value for name, value in vars(points).items() if name not in ("world", "dropped")},
     )
-    write_stereo4d(out / CLIPS / f"{name}.npz", clip)
-    write_clip_quality(out / QUALITY / f"{name}.npz", quality)
-    _write_disparity(out / DISPARITY / f"{name}.npz", matched, lens, flat.baseline)
-    _write_thumbnail(out / QUALITY / f"{name}.jpg", crops["left"][0])
-    written = (f"{CLIPS}/{name}.npz", f"{QUALITY}/{name}.npz", f"{DISPARITY}/{name}.npz", f"{QUALITY}/{name}.jpg")
-    files |= {path: hashlib.sha256((out / path).read_bytes()).hexdigest() for path in written}
-    return MinedClip(name=name, shot=shot, figures=_figures(rig, flat, matched, points), files=files)
+    write_stereo4d(files.annotation, clip)
+    write_clip_quality(files.quality, quality)
+    _write_disparity(files.disparity, matched, lens, flat.baseline)
+    _write_thumbnail(files.thumbnail, crops["left"][0])
+    for path in (files.annotation, files.quality, files.disparity, files.thumbnail):
+        digests[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return MinedClip(
+        name=name,
+        shot=shot,
+        figures=_figures(rig, flat, matched, points),
+        files={path.relative_to(out).as_posix(): digest for path, digest in digests.items()},
+    )
 
 
 def bounds(lens: Lens) -> tuple[float, float, float, float]:

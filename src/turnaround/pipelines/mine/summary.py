@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from turnaround.io.atomic import atomic_file
-from turnaround.io.mined_folder import QUALITY, Record, Status
+from turnaround.io.mined_files import mined_files
+from turnaround.io.mined_folder import Record, Status
 from turnaround.viz.histogram import histogram
 from turnaround.viz.report_style import STYLE
 
@@ -106,7 +107,7 @@ def _clips(folder: Path, done: Sequence[Record]) -> str:
 
 def _clip(folder: Path, record: Record) -> str:
     name, words = html.escape(record.clip), html.escape(_in_words(record.figures))
-    path = folder / QUALITY / f"{record.clip}.jpg"
+    path = mined_files(folder, record.clip).thumbnail
     picture = ""
     if path.is_file():
         picture = (

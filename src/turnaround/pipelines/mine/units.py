@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from turnaround.io.atomic import UnwritableError, atomic_file
-from turnaround.io.mined_folder import CLIPS, Record, Status, record_of
+from turnaround.io.mined_files import CLIPS
+from turnaround.io.mined_folder import Record, Status, record_of
 from turnaround.pipelines.mine.executor import Failure
 from turnaround.types import DropError, InputError, Shot, WeightsNotice
 
