@@ -13,8 +13,9 @@ from turnaround.pipelines.mine.clip_stages import (
     packed_poses,
     unpacked_poses,
 )
-from turnaround.pipelines.mine.miner import Looking, stated_poses
+from turnaround.pipelines.mine.miner import Looking
 from turnaround.pipelines.mine.points import Points
+from turnaround.pipelines.mine.poses import stated_poses
 from turnaround.types import EquirectangularLens, FisheyeLens, RigPoses
 
 LOOKING = Looking(preview=96, preview_fov_deg=90.0, fisheye=128, fisheye_fov_deg=140.0)

@@ -93,6 +93,12 @@ def open_stereo(path: Path, stereo: StereoLayout) -> StereoVideo:
     return video
 
 
+def video_id(path: Path) -> str:
+    """Its name; what is no letter, digit, "_" or "-" becomes "-"."""
+    name = path.resolve().name if path.is_dir() else path.stem
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+
+
 def mean_rate(times: Int[Tensor, "n"]) -> float:
     """Frames per second, of their times in microseconds."""
     return MICROSECONDS * (len(times) - 1) / float(times[-1] - times[0]) if len(times) > 1 else STILL_FPS
@@ -155,10 +161,9 @@ def _video(
     baseline: float | None = None,
 ) -> StereoVideo:
     left, right = lenses[::-1] if swapped else lenses
-    name = path.resolve().name if path.is_dir() else path.stem
     return StereoVideo(
         path=path,
-        id=re.sub(r"[^A-Za-z0-9_-]+", "-", name),
+        id=video_id(path),
         layout=layout,
         left_lens=left,
         right_lens=right,

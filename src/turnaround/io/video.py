@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -155,8 +155,9 @@ class ImageFrames(FrameSource):
 @dataclass(frozen=True, kw_only=True)
 class _VideoFrames(FrameSource):
     def __iter__(self) -> Iterator[Float[Tensor, "3 h w"]]:
-        reached = 0
-        for image in _decoded(self.path):
+        reached, reformatter = 0, VideoReformatter()
+        for frame in decoded(self.path):
+            image = upright_rgb(frame, reformatter)
             _require_size(f"{self.path}, frame {reached}", image, self.height, self.width)
             yield image
             reached += 1
@@ -172,23 +173,24 @@ def _image_frames(path: Path, files: tuple[Path, ...]) -> FrameSource:
 
 
 def _video_frames(path: Path) -> FrameSource:
-    first = next(_decoded(path), None)
+    first = next(decoded(path), None)
     if first is None:
         raise InputError(path, expected="a video with frames", found="zero frames", fix="record or convert it again")
+    height, width = upright_rgb(first, VideoReformatter()).shape[1:]
     with opened_video(path) as (_, stream):
         _require_whole(path, stream)
         return _VideoFrames(
             path=path,
-            height=first.shape[1],
-            width=first.shape[2],
+            height=height,
+            width=width,
             fps=float(stream.average_rate or stream.guessed_rate or STILL_FPS),
             frames=_promised_frames(stream),
         )
 
 
-def _decoded(path: Path) -> Iterator[Float[Tensor, "3 h w"]]:
+def decoded(path: Path) -> Generator[VideoFrame, None, None]:
     """Every frame, or an error at the first sign of damage (FFmpeg alone would conceal it and go on)."""
-    reached, reformatter = 0, VideoReformatter()
+    reached = 0
     with opened_video(path) as (container, stream):
         stream.thread_type = "AUTO"
         try:
@@ -198,7 +200,7 @@ def _decoded(path: Path) -> Iterator[Float[Tensor, "3 h w"]]:
                 for frame in packet.decode():
                     if frame.is_corrupt:
                         raise damaged(path, f"a damaged frame after {reached} frames")
-                    yield upright_rgb(frame, reformatter)
+                    yield frame
                     reached += 1
         except FFmpegError as error:
             raise damaged(path, f"{str(error.strerror).lower()} after {reached} frames") from error

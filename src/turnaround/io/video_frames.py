@@ -1,15 +1,15 @@
 """Some frames of a video."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from av.error import FFmpegError
 from av.video.reformatter import VideoReformatter
 from jaxtyping import Float
 from torch import Tensor
 
 from turnaround.io.existing import existing_file
-from turnaround.io.video import damaged, opened_video, upright_rgb
+from turnaround.io.video import damaged, decoded, upright_rgb
 
 
 def frames_at(path: Path, chosen: Sequence[int]) -> Iterator[Float[Tensor, "3 h w"]]:
@@ -19,20 +19,11 @@ def frames_at(path: Path, chosen: Sequence[int]) -> Iterator[Float[Tensor, "3 h 
     of `open_frames`, for what is decoded; InputError: a video that ends before the last.
     """
     wanted, reached, reformatter = set(chosen), 0, VideoReformatter()
-    with opened_video(existing_file(path, expected="a video")) as (container, stream):
-        stream.thread_type = "AUTO"
-        try:
-            for packet in container.demux(stream):
-                if packet.is_corrupt:
-                    raise damaged(path, f"an incomplete packet after {reached} frames")
-                for frame in packet.decode():
-                    if frame.is_corrupt:
-                        raise damaged(path, f"a damaged frame after {reached} frames")
-                    if reached in wanted:
-                        yield upright_rgb(frame, reformatter)
-                    reached += 1
-                    if reached > chosen[-1]:
-                        return
-        except FFmpegError as error:
-            raise damaged(path, f"{str(error.strerror).lower()} after {reached} frames") from error
+    with closing(decoded(existing_file(path, expected="a video"))) as frames:
+        for frame in frames:
+            if reached in wanted:
+                yield upright_rgb(frame, reformatter)
+            reached += 1
+            if reached > chosen[-1]:
+                return
     raise damaged(path, f"{reached} frames, of which number {chosen[-1]} was asked for")

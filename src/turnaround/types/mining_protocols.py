@@ -40,9 +40,11 @@ class PoseEstimator(Protocol):
         *,
         baseline: float,
         seed: int,
+        work: Path | None = None,
     ) -> RigPoses:
         """frames: what the left and the right eye saw, in order, both through `lens`. baseline: metres between the
-        eyes, which sets the scale. DropError: no reconstruction comes of it."""
+        eyes, which sets the scale. work: a folder for what is only needed meanwhile; None: one of the
+        system's. DropError: no reconstruction comes of it."""
         ...
 
     def fingerprint(self) -> str:

@@ -31,6 +31,7 @@ from turnaround.pipelines.mine.clip_stages import (
 from turnaround.pipelines.mine.clip_tests import ClipTests
 from turnaround.pipelines.mine.crops import Crops
 from turnaround.pipelines.mine.points import Points, PointStage
+from turnaround.pipelines.mine.poses import stated_poses
 from turnaround.pipelines.mine.queries import QueryGrid
 from turnaround.pipelines.mine.settings import described
 from turnaround.pipelines.mine.shots import ShotFinder
@@ -128,7 +129,7 @@ class StereoMiner:
         def stage(name: str, function, *inputs: Result) -> Result:
             return stages.run(name, function, inputs=inputs, settings=unit.key)
 
-        posed = stage("poses", lambda: packed_poses(self._posed(video, unit.shot)))
+        posed = stage("poses", lambda: packed_poses(self._posed(video, unit.shot, work)))
         rig = unpacked_poses(posed.tensors)
         shot = self._found(rig, unit.shot)
         rig = replace(rig, world_from_left=rig.world_from_left[shot.start - unit.shot.start :][: len(shot)])
@@ -165,7 +166,7 @@ class StereoMiner:
             settings=self.settings,
         )
 
-    def _posed(self, video: StereoVideo, shot: Shot) -> RigPoses:
+    def _posed(self, video: StereoVideo, shot: Shot, work: Path) -> RigPoses:
         """Of all frames of a shot that passes the tests, as the video states them, or as they are found."""
         pictures = torch.stack(list(self._small(video, shot)))
         self.tests.look(pictures)
@@ -173,9 +174,8 @@ class StereoMiner:
             poses = stated_poses(video.world_from_left[shot.start : shot.stop], video.baseline)
         else:
             lens = self.looking.wide(video.left_lens)
-            poses = self.poses.poses(
-                self._seen_through(video, shot, lens), lens, baseline=video.baseline or self.baseline, seed=self.seed
-            )
+            frames, baseline = self._seen_through(video, shot, lens), video.baseline or self.baseline
+            poses = self.poses.poses(frames, lens, baseline=baseline, seed=self.seed, work=work)
         self.tests.look_again(pictures, poses)
         return poses
 
@@ -219,16 +219,3 @@ class StereoMiner:
         lens, poses = self.crops.lens, flat.world_from_left.float()
         k = lens.intrinsics.float().expand(len(poses), 3, 3)
         return Pinhole(world_from_cam=poses, intrinsics=k, height=lens.height, width=lens.width)
-
-
-def stated_poses(world_from_left: Float[Tensor, "t 4 4"], baseline: float) -> RigPoses:
-    """Of a rectified rig whose poses are known beforehand; of its points nothing is."""
-    aside = torch.eye(4, dtype=torch.float64)
-    aside[0, 3] = baseline
-    return RigPoses(
-        world_from_left=world_from_left.double(),
-        left_from_right=aside,
-        points=torch.zeros(0, 3, dtype=torch.float64),
-        residual=0.0,
-        observations=0,
-    )

@@ -45,9 +45,9 @@ class ColmapPoses:
         if find_spec("pycolmap") is None:
             raise InputError("poses=colmap", expected="pycolmap", found="none", fix="pip install 'turnaround[colmap]'")
 
-    def poses(self, frames: Eyes, lens: Lens, *, baseline: float, seed: int) -> RigPoses:
+    def poses(self, frames: Eyes, lens: Lens, *, baseline: float, seed: int, work: Path | None = None) -> RigPoses:
         model, parameters = _colmap_lens(lens)
-        with TemporaryDirectory() as place:
+        with TemporaryDirectory(dir=work) as place:
             folder = Path(place)
             count = _write_pictures(folder / "pictures", frames, lens)
             if isinstance(lens, FisheyeLens):
@@ -94,25 +94,30 @@ class GivenPoses:
     path: str
     name = "given"
 
-    def poses(self, frames: Eyes, lens: Lens, *, baseline: float, seed: int) -> RigPoses:
+    def poses(self, frames: Eyes, lens: Lens, *, baseline: float, seed: int, work: Path | None = None) -> RigPoses:
         """InputError: the file has another number of poses than there are frames."""
         world_from_left = read_camera_poses(Path(self.path))
         count = sum(1 for _ in frames)
         if count != len(world_from_left):
             found, fix = f"{len(world_from_left)} poses", "cut the file or the video"
             raise InputError(self.path, expected=f"{count}, one for each frame", found=found, fix=fix)
-        left_from_right = torch.eye(4, dtype=torch.float64)
-        left_from_right[0, 3] = baseline
-        return RigPoses(
-            world_from_left=world_from_left,
-            left_from_right=left_from_right,
-            points=torch.zeros(0, 3, dtype=torch.float64),
-            residual=0.0,
-            observations=0,
-        )
+        return stated_poses(world_from_left, baseline)
 
     def fingerprint(self) -> str:
         return hashlib.sha256(read_camera_poses(Path(self.path)).numpy().tobytes()).hexdigest()
+
+
+def stated_poses(world_from_left: Float[Tensor, "t 4 4"], baseline: float) -> RigPoses:
+    """Of a rectified rig whose poses are known beforehand; of its points nothing is."""
+    aside = torch.eye(4, dtype=torch.float64)
+    aside[0, 3] = baseline
+    return RigPoses(
+        world_from_left=world_from_left.double(),
+        left_from_right=aside,
+        points=torch.zeros(0, 3, dtype=torch.float64),
+        residual=0.0,
+        observations=0,
+    )
 
 
 def _colmap_lens(lens: Lens) -> tuple[str, Sequence[float]]:

@@ -1,10 +1,10 @@
 """Which videos there are to mine."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from turnaround.io.stereo_folder import is_stereo_folder
+from turnaround.io.stereo_video import video_id
 from turnaround.types import InputError
 
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm")
@@ -26,12 +26,6 @@ def find_videos(path: Path) -> Mapping[str, Path]:
             raise InputError(video, expected="names unlike all others", found=f"{found[id]} too", fix="rename one")
         found[id] = video
     return found
-
-
-def video_id(path: Path) -> str:
-    """Letters, digits, "_" and "-" of its name stay; anything else becomes "-"."""
-    stem = path.stem if path.is_file() else path.name
-    return re.sub(r"[^0-9A-Za-z_-]", "-", stem) or "video"
 
 
 def _inside(folder: Path) -> list[Path]:

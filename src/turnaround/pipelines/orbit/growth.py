@@ -12,6 +12,7 @@ from turnaround.geometry.holes import distance_into, fill_holes, grown
 from turnaround.geometry.inflation import inflated_back
 from turnaround.geometry.merging import Fitted, fit_to_known, join_surroundings, out_of_free_space
 from turnaround.geometry.surroundings import Surroundings
+from turnaround.nets.object_prior import NoPrior
 from turnaround.pipelines.orbit.layering import Layering
 from turnaround.pipelines.orbit.relief import Relief, disparity_of, estimated
 from turnaround.pipelines.orbit.stops import coarse
@@ -78,7 +79,7 @@ class Grower:
     @property
     def painters(self) -> str:
         """Names of what paints."""
-        return self.inpainter.name if self.prior.name == "none" else f"{self.inpainter.name}, {self.prior.name}"
+        return self.inpainter.name if isinstance(self.prior, NoPrior) else f"{self.inpainter.name}, {self.prior.name}"
 
     def seen(self, cache: SceneCache, camera: Pinhole) -> Rendering:
         return render(cache, camera, self.surfaces)
@@ -102,7 +103,7 @@ class Grower:
                     step=first.step + 1 + len(views),
                 )
             )
-        if subject is not None and self.prior.name == "none":
+        if subject is not None and isinstance(self.prior, NoPrior):
             back = inflated_back(first.view, subject.mask, roundness=self.roundness)
             views.append(
                 KeyView(

@@ -118,7 +118,7 @@ class OrbitPipeline:
             out,
             orbit,
             grown.cache,
-            (pivot, float(first.tensors["radius"])),
+            self._setting(pivot, float(first.tensors["radius"])),
             Account(
                 name=path.name,
                 figures=grown.figures,
@@ -137,20 +137,22 @@ class OrbitPipeline:
         out: Path,
         orbit: OrbitVideo,
         cache: SceneCache,
-        ball: tuple[Float[Tensor, "3"], float],
+        setting: Setting,
         account: Account,
     ) -> None:
+        page = ReportPage(account=account, card=self.card)
+        self.exports.with_file("report", page).write(out, orbit, cache, setting)
+
+    def _setting(self, pivot: Float[Tensor, "3"], radius: float) -> Setting:
         kind = self.grower.estimator.kind
-        setting = Setting(
+        return Setting(
             fps=self.fps,
             closed=self.path.closed,
             kind=kind if kind is DepthKind.METRIC else DepthKind.SCALE_INVARIANT,
-            pivot=ball[0],
-            radius=ball[1],
+            pivot=pivot,
+            radius=radius,
             surfaces=self.grower.surfaces,
         )
-        page = ReportPage(account=account, card=self.card)
-        self.exports.with_file("report", page).write(out, orbit, cache, setting)
 
     @cached_property
     def _settings(self) -> str:
