@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from started_commands import finished, started
 from stereo_beds import write_blank, write_doubled, write_good, write_mono, write_swapped, write_truncated
 
 from turnaround.datasets.stereo4d import Stereo4DClips
@@ -45,20 +45,7 @@ def start(films: Path, out: Path, *more: str) -> subprocess.Popen:
     options = (
         f"pipeline=mine input={films} out={out} crops=small crops.size=160 queries.stride=4 miner.looking.fisheye=384"
     )
-    return subprocess.Popen(
-        [sys.executable, "run.py", *options.split(), "miner.least_tracks=16", *more],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finished(process: subprocess.Popen) -> str:
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    return output
+    return started("run.py", *options.split(), "miner.least_tracks=16", *more)
 
 
 @pytest.fixture(scope="module")

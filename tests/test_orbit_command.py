@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 from published_zero123plus import write_zero123plus
+from started_commands import finished, started
 
 from turnaround.io.image import read_image, write_image
 from turnaround.io.nerfstudio import read_transforms
 from turnaround.scenes.observe import film
 from turnaround.scenes.sample import WorldSampler
 
-ROOT = Path(__file__).parents[1]
 FRAMES = 12
 pytestmark = pytest.mark.slow
 
@@ -35,20 +33,7 @@ def photo(tmp_path_factory):
 def start(photo: Path, out: Path, *more: str) -> subprocess.Popen:
     options = f"pipeline=orbit input={photo} out={out} size=64 path.frames={FRAMES} exports.files.stereo=null"
     options += " pipeline.card.measured.colmap=null"  # takes longer than all the rest
-    return subprocess.Popen(
-        [sys.executable, "run.py", *options.split(), *more],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finished(process: subprocess.Popen) -> str:
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    return output
+    return started("run.py", *options.split(), *more)
 
 
 def digests(out: Path) -> dict[str, str]:
