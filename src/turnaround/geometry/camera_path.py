@@ -23,13 +23,17 @@ MAX_FRAMES = 10**5
 
 @runtime_checkable
 class CameraPath(Protocol):
-    """Where the camera of a video goes. closed: whether the frame after the last is the first."""
+    """Where the camera of a video goes. closed: whether the frame after the last is the first. timed: whether it is
+    given where each frame is, so that nobody may spread them otherwise along the way."""
 
     @property
     def frames(self) -> int: ...
 
     @property
     def closed(self) -> bool: ...
+
+    @property
+    def timed(self) -> bool: ...
 
     def cameras(self, start: Pinhole, pivot: Float[Tensor, "3"]) -> Pinhole:
         """`frames` cameras of start's size and type, the first of which is `start` bit for bit.
@@ -43,6 +47,10 @@ class RigPath(ABC):
     """A path that four curves over time in [0, 1] describe; at time 0 they are 0, 0, 1 and 1."""
 
     frames: int
+
+    @property
+    def timed(self) -> bool:
+        return False
 
     @property
     @abstractmethod

@@ -14,7 +14,7 @@ from turnaround.geometry.camera_path import CameraPath
 from turnaround.geometry.clearance import stopped_before
 from turnaround.geometry.projection import intrinsics
 from turnaround.geometry.se3 import transform
-from turnaround.geometry.surroundings import levelled
+from turnaround.geometry.surroundings import levelled, surroundings_of
 from turnaround.io.existing import existing_file
 from turnaround.io.picture import read_picture
 from turnaround.pipelines.orbit.account import Account
@@ -24,6 +24,7 @@ from turnaround.pipelines.orbit.exports.report import ReportPage
 from turnaround.pipelines.orbit.growth import Grower, observed
 from turnaround.pipelines.orbit.motion import Motion
 from turnaround.pipelines.orbit.orbiter import Orbiter
+from turnaround.pipelines.orbit.pace import Pace
 from turnaround.pipelines.orbit.packing import packed_view, unpacked_view
 from turnaround.pipelines.orbit.relief import estimated
 from turnaround.pipelines.orbit.staging import Staging, resized
@@ -66,8 +67,9 @@ class OrbitPipeline:
     Every stage is kept in `out/stages` under the hash of what decides it, so a run that was killed goes on where it
     stopped and ends with the same bytes, and a changed setting makes anew only what follows from it.
 
-    size: pixels of the shorter side. path: from the picture's own camera. staging: what of the picture is shown.
-    motion: of what it shows. exports: what is written besides `report.html`. card: of the report. fps: of the videos.
+    size: pixels of the shorter side. path: from the picture's own camera. pace: of paths that are not timed. staging:
+    what of the picture is shown. motion: of what it shows. exports: what is written besides `report.html`. card: of the
+    report. fps: of the videos.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class OrbitPipeline:
         size: int,
         orbiter: Orbiter,
         path: CameraPath,
+        pace: Pace,
         motion: Motion,
         staging: Staging,
         camera: Camera,
@@ -87,7 +90,7 @@ class OrbitPipeline:
         if not 64 <= size <= 2048:
             raise InputError("size", expected="64 to 2048 pixels", found=str(size), fix="give another size=PIXELS")
         self.input, self.size, self.orbiter = input, size, orbiter
-        self.path, self.motion, self.staging, self.camera = path, motion, staging, camera
+        self.path, self.pace, self.motion, self.staging, self.camera = path, pace, motion, staging, camera
         self.exports, self.card, self.fps = exports, card, fps
 
     @property
@@ -110,7 +113,7 @@ class OrbitPipeline:
         view = unpacked_view(first.tensors)
         scenes = self.motion.scenes(view)  # refuses its files before anything slow begins
         pivot = transform(view.view.camera.world_from_cam[0].double(), first.tensors["pivot"][None])[0]
-        cameras, warnings = self._cameras(view, first.tensors["pivot"])
+        cameras, warnings = self._cameras(view, first.tensors["pivot"], pivot)
         subject = subject_of(view, first.tensors["subject"], first.tensors["pivot"])
         grown = self.orbiter.grown(stages, first, cameras, pivot, closed=self.path.closed, subject=subject)
         orbit = self.orbiter.filmed(stages, grown, cameras, scenes, self.motion.settings)
@@ -181,15 +184,25 @@ class OrbitPipeline:
             "radius": torch.tensor(staged.radius),
         }
 
-    def _cameras(self, first: KeyView, pivot: Float[Tensor, "3"]) -> tuple[Pinhole, Sequence[str]]:
-        """Of the path, with what a person should know of it: an open one ends before a surface; a closed one, which
-        would not be any more, goes through."""
-        start = first.view.camera
-        cameras = self.path.cameras(start, pivot)
+    def _cameras(
+        self, first: KeyView, ahead: Float[Tensor, "3"], pivot: Float[Tensor, "3"]
+    ) -> tuple[Pinhole, Sequence[str]]:
+        """Of the path about a pivot, in the first camera's axes and in the world's, with what a person should know."""
+        cameras, warnings = self._stopped(self.path.cameras(first.view.camera, ahead), first)
+        if not self.path.timed:
+            around = surroundings_of(first.view.depth, first.view.camera, cameras, pivot)
+            cameras, more = self.pace.paced(cameras, first, around, self.grower.surfaces, closed=self.path.closed)
+            warnings = [*warnings, *more]
+        for warning in warnings:
+            Console(stderr=True).print(f"warning: {warning}")
+        return cameras, warnings
+
+    def _stopped(self, cameras: Pinhole, first: KeyView) -> tuple[Pinhole, Sequence[str]]:
+        """An open path ends before a surface; a closed one, which would not be any more, goes through."""
         stopped = stopped_before(
             cameras,
             first.view.depth,
-            start,
+            first.view.camera,
             distance=self.camera.distance,
             thickness=self.camera.thickness,
         )
@@ -198,14 +211,12 @@ class OrbitPipeline:
         cameras, outcome = (
             (cameras, "a closed path goes on, through it")
             if self.path.closed
-            else (stopped.cameras, "the camera stands still from there")
+            else (stopped.cameras, "the camera goes no further")
         )
-        warning = (
+        return cameras, (
             f"the path comes within {self.camera.distance:g} m of a surface at frame {stopped.frame} of "
-            f"{self.path.frames}; {outcome}"
+            f"{self.path.frames}; {outcome}",
         )
-        Console(stderr=True).print(f"warning: {warning}")
-        return cameras, (warning,)
 
 
 def subject_of(first: KeyView, mask: Bool[Tensor, "h w"], pivot: Float[Tensor, "3"]) -> PicturedObject | None:
