@@ -151,9 +151,9 @@ class Judge:
         self.values.clear()
         found = self.finder.find(iter(pictures), fps=video.fps)
         reasons = np.array(["kept"] * len(pictures), dtype=object)
-        for part in found.dropped:
-            reasons[part.shot.start : part.shot.stop] = part.why.reason
-            self.values[f"{part.why.reason} (shots)"].append(part.why.value)
+        for part in found.left_out:
+            reasons[part.shot.start : part.shot.stop] = part.reason
+            self.values[f"{part.reason} (shots)"].append(part.value)
         for shot in found.kept:
             try:
                 self._look(video, pictures[shot.start : shot.stop], shot)

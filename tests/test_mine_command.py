@@ -17,7 +17,7 @@ from turnaround.datasets.stereo4d_store import ClipReader, Stereo4DFolder, WithT
 from turnaround.evaluation.mined_clip import MinedClip
 from turnaround.io.clip_disparity import open_clip_disparity
 from turnaround.io.clip_quality import read_clip_quality
-from turnaround.io.mined_folder import Record, Status, read_manifest
+from turnaround.io.mined_manifest import Record, Status, read_manifest
 from turnaround.io.stereo4d import read_stereo4d
 from turnaround.io.video import open_frames
 from turnaround.types import DepthKind

@@ -14,7 +14,7 @@ from turnaround.geometry.projection import pixel_grid
 from turnaround.geometry.rectification import eye_from_rectified
 from turnaround.geometry.se3 import rigid, rotation_about
 from turnaround.io.clip_disparity import ClipDisparityWriter, open_clip_disparity
-from turnaround.io.mined_folder import Record, Status
+from turnaround.io.mined_manifest import Record, Status
 from turnaround.scenes.observe import surface
 from turnaround.scenes.stereo_truth import CropTruth
 from turnaround.scenes.stereo_video import Faded

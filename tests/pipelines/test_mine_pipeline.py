@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from turnaround.io.atomic import unwritable
-from turnaround.io.mined_folder import Record, Status, read_manifest
+from turnaround.io.mined_manifest import Record, Status, read_manifest
 from turnaround.pipelines.mine.executor import LocalExecutor, SerialExecutor
 from turnaround.pipelines.mine.pipeline import MinePipeline
-from turnaround.pipelines.mine.units import ClipUnit, LeftOut, MinedClip, Survey
-from turnaround.types import DropError, InputError, Shot
+from turnaround.pipelines.mine.units import ClipUnit, MinedClip, Survey
+from turnaround.types import DropError, InputError, LeftOut, Shot
 
 
 @dataclass(frozen=True, kw_only=True)

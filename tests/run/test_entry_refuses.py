@@ -77,6 +77,20 @@ def test_a_folder_that_was_there_before_is_not_removed(project, demo):
     assert (project / "x").is_dir()
 
 
+def test_a_folder_of_another_kind_of_run_stays_as_it_is(project, demo):
+    assert demo("out=x")[0] == 0
+    assert demo("out=x")[0] == 0  # its own kind goes on with it
+    other = (project / "configs/demo.yaml").read_text().replace("jobs_of_a_test.Job", "jobs_of_a_test.OtherJob")
+    (project / "configs/demo.yaml").write_text(other)
+    with (project / "jobs_of_a_test.py").open("a") as file:
+        file.write("\n\nclass OtherJob(Job):\n    pass\n")
+    before = {path.name: path.read_bytes() for path in (project / "x").iterdir()}
+    code, _, stderr = demo("out=x")
+    assert code == 2
+    assert re.match("error: out=x: expected no folder of another kind of run, found one of jobs_of_a_test.Job;", stderr)
+    assert {path.name: path.read_bytes() for path in (project / "x").iterdir()} == before
+
+
 def test_a_bug_keeps_its_traceback(project, demo):
     code, stdout, stderr = demo("out=x", "behaviour=bug")
     assert (code, stdout) == (1, "")

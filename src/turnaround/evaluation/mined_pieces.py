@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from turnaround.io.mined_folder import Record, Status
+from turnaround.io.mined_manifest import Record, Status
 from turnaround.metrics.base import Average
 from turnaround.scenes.stereo_video import Faded, Kind, Segment, StereoVideo
 from turnaround.types import Shot

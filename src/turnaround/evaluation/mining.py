@@ -11,7 +11,7 @@ from turnaround.evaluation.score import Row, finite
 from turnaround.io.clip_disparity import open_clip_disparity
 from turnaround.io.clip_quality import read_clip_quality
 from turnaround.io.mined_files import mined_files
-from turnaround.io.mined_folder import MANIFEST, Record, Status, read_manifest
+from turnaround.io.mined_manifest import MANIFEST, Record, Status, read_manifest
 from turnaround.io.stereo4d import read_stereo4d
 from turnaround.metrics.base import average_of
 from turnaround.scenes.stereo_bed import bed_folder

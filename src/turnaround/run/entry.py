@@ -38,13 +38,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from turnaround.io.atomic import unwritable
-from turnaround.run.build import build
+from turnaround.run.build import TARGET, build
 from turnaround.run.errors import explain
 from turnaround.run.record import Record, Status, overrides, run_name, write_json, write_text
 from turnaround.types import InputError
 
 DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-BOOKKEEPING = {"config.yaml", "record.json", "wandb"}
+CONFIG = "config.yaml"
+BOOKKEEPING = {CONFIG, "record.json", "wandb"}
+KINDS = ("pipeline",)  # keys of configs whose targets make another kind of run
 
 
 @runtime_checkable
@@ -111,7 +113,7 @@ def _run_in(out: Path, config: DictConfig) -> None:
         _seed(config.get("seed"))
         job = cast(Job, build(config))
         if _is_leader():
-            write_text(out / "config.yaml", _resolved_yaml(config, out))
+            write_text(out / CONFIG, _resolved_yaml(config, out))
         metrics = job.run(out)
         if _is_leader():
             write_json(out / "metrics.json", metrics)
@@ -174,6 +176,7 @@ def _prepare_out(config: DictConfig, config_name: str) -> tuple[Path, list[Path]
         out /= str(HydraConfig.get().job.num)
     if not _is_leader():
         return out, []
+    _require_own(out, config)
     made = []
     try:
         if given is None:
@@ -187,6 +190,24 @@ def _prepare_out(config: DictConfig, config_name: str) -> tuple[Path, list[Path]
     if given is None and not swept:
         sys.argv.append(f"out={out}")  # processes that Lightning starts with this command line share the folder
     return (out if given is not None else out.absolute()), made
+
+
+def _require_own(out: Path, config: DictConfig) -> None:
+    """A folder may be used again by what goes on with it, not by a job of another kind, whose records would replace
+    those that are there."""
+    try:
+        there = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return
+    if isinstance(there, Mapping) and (kind := _kind(there)) != _kind(cast(Mapping, config)):
+        fix = "give another out"
+        raise InputError(f"out={out}", expected="no folder of another kind of run", found=f"one of {kind}", fix=fix)
+
+
+def _kind(config: Mapping[str, Any]) -> str:
+    """What a config builds."""
+    targets = [config, *(part for name in KINDS if isinstance(part := config.get(name), Mapping))]
+    return ", ".join(str(part.get(TARGET)) for part in targets)
 
 
 def _unused(folder: Path) -> Path:

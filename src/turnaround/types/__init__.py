@@ -21,7 +21,7 @@ from turnaround.types.lens import (
     PerspectiveLens,
     SampledEquirectangularLens,
 )
-from turnaround.types.mining import ClipQuality, DropError, PixelTracks, RigPoses, Shot, Stereo4DClip
+from turnaround.types.mining import ClipQuality, DropError, LeftOut, PixelTracks, RigPoses, Shot, Stereo4DClip
 from turnaround.types.mining_protocols import (
     DisparityEstimator,
     PointTracker,
@@ -78,6 +78,7 @@ __all__ = [
     "KeyView",
     "LatentBatch",
     "LatentEncoder",
+    "LeftOut",
     "Lens",
     "MeshLens",
     "MotionBatch",

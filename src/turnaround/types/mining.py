@@ -27,6 +27,16 @@ class Shot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Frames of a video that become no clip, with what decided it, as of `DropError`."""
+
+    shot: Shot
+    reason: str
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class RigPoses:
     """A stereo rig on its way, as structure from motion finds it.
 

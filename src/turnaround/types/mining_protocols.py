@@ -15,7 +15,7 @@ from turnaround.types.weights import WeightsNotice
 
 @runtime_checkable
 class VideoMiner(Protocol):
-    """Makes a folder of mined clips (`io.mined_folder`) of stereo videos."""
+    """Makes a folder of mined clips (`io.mined_manifest`) of stereo videos."""
 
     name: str
 

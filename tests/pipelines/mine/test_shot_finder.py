@@ -18,7 +18,7 @@ def found(video, **settings):
     finder = instantiate(OmegaConf.merge(OmegaConf.load("configs/shots/default.yaml"), settings))
     assert isinstance(finder, ShotFinder)
     shots = finder.find(iter(video), fps=30.0)
-    pieces = sorted([*shots.kept, *(dropped.shot for dropped in shots.dropped)], key=lambda shot: shot.start)
+    pieces = sorted([*shots.kept, *(dropped.shot for dropped in shots.left_out)], key=lambda shot: shot.start)
     assert [piece.start for piece in pieces] == [0, *(piece.stop for piece in pieces[:-1])][: len(pieces)]
     assert not pieces or pieces[-1].stop == len(video)
     return shots
@@ -29,18 +29,18 @@ def spans(shots):
 
 
 def reasons(shots):
-    return [(dropped.why.reason, dropped.shot.start, dropped.shot.stop) for dropped in shots.dropped]
+    return [(dropped.reason, dropped.shot.start, dropped.shot.stop) for dropped in shots.left_out]
 
 
 def test_a_cut_parts_two_shots(worlds):
     shots = found(torch.cat(worlds))
     assert spans(shots) == [(0, 30), (30, 60)]
-    assert shots.dropped == ()
+    assert shots.left_out == ()
 
 
 def test_nothing_comes_of_nothing(worlds):
     shots = found(worlds[0][:0])
-    assert shots.kept == shots.dropped == ()
+    assert shots.kept == shots.left_out == ()
 
 
 def test_long_shots_become_pieces_of_like_length(worlds):
@@ -51,7 +51,7 @@ def test_short_ones_are_named(worlds):
     shots = found(torch.cat([worlds[0], worlds[1][:9]]))
     assert spans(shots) == [(0, 30)]
     assert reasons(shots) == [("short", 30, 39)]
-    assert shots.dropped[0].why.value == 9.0
+    assert shots.left_out[0].value == 9.0
 
 
 def test_head_and_tail_are_trimmed(worlds):
@@ -93,7 +93,7 @@ def test_a_still_segment_after_a_cut_says_how_much_it_changes(worlds):
     shots = found(video)
     assert spans(shots) == [(0, 30)]
     assert reasons(shots) == [("still", 30, 54)]
-    assert shots.dropped[0].why.value == 0.0
+    assert shots.left_out[0].value == 0.0
 
 
 def test_what_points_are_lost_in_is_no_clip(worlds):

@@ -35,7 +35,7 @@ from turnaround.pipelines.mine.poses import stated_poses
 from turnaround.pipelines.mine.queries import QueryGrid
 from turnaround.pipelines.mine.settings import described
 from turnaround.pipelines.mine.shots import ShotFinder
-from turnaround.pipelines.mine.units import ClipUnit, LeftOut, MinedClip, Survey
+from turnaround.pipelines.mine.units import ClipUnit, MinedClip, Survey
 from turnaround.pipelines.stage import Result, Stages
 from turnaround.render.preview import SmoothResampling
 from turnaround.types import (
@@ -116,10 +116,7 @@ class StereoMiner:
         return Survey(
             shots=found.kept,
             times=[int(video.times[shot.start]) for shot in found.kept],
-            left_out=[
-                LeftOut(shot=part.shot, reason=part.why.reason, value=part.why.value, limit=part.why.limit)
-                for part in found.dropped
-            ],
+            left_out=found.left_out,
         )
 
     def mine(self, unit: ClipUnit, out: Path, work: Path) -> MinedClip:

@@ -10,7 +10,7 @@ from time import monotonic
 from rich.progress import Progress
 
 from turnaround.io.mined_files import CLIPS, DISPARITY, QUALITY
-from turnaround.io.mined_folder import MANIFEST, Record, Status, write_manifest
+from turnaround.io.mined_manifest import MANIFEST, Record, Status, write_manifest
 from turnaround.pipelines.mine.executor import Executor, Failure
 from turnaround.pipelines.mine.summary import write_summary
 from turnaround.pipelines.mine.units import (

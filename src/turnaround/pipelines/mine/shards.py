@@ -52,6 +52,9 @@ class ShardsPipeline:
             size = write_shard(out / file, [files[name] for name in group])
             shards.append(Shard(file=file, size=size, clips={name: lengths[name] for name in group}))
         write_index(out, shards, left_out)
+        for old in out.glob("[0-9]" * 6 + ".tar"):  # of an export to this folder with more shards
+            if old.name not in {shard.file for shard in shards}:
+                old.unlink()
         return {"shards": float(len(shards)), "clips": float(len(lengths)), "left_out": float(len(left_out))}
 
     def _place(self, name: str) -> str:

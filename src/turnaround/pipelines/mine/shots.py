@@ -13,25 +13,18 @@ from torch import Tensor
 from turnaround.io.shots import OneShot, ShotCuts
 from turnaround.pipelines.mine.fading import FadeMeasure, Glimpse, lasting
 from turnaround.pipelines.mine.following import Follower, grey
-from turnaround.types.mining import DropError, Shot
+from turnaround.types.mining import DropError, LeftOut, Shot
 
 Frames = Iterable[Float[Tensor, "3 h w"]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class DroppedShot:
-    """Frames that become no clip, and why: `trim`, `fade`, `still`, `lost` or `short`."""
-
-    shot: Shot
-    why: DropError
-
-
-@dataclass(frozen=True, kw_only=True)
 class FoundShots:
-    """Both in order; together they are the whole video, each frame once."""
+    """Both in order; together they are the whole video, each frame once. Reasons are `trim`, `fade`, `still`, `lost`
+    and `short`."""
 
     kept: tuple[Shot, ...]
-    dropped: tuple[DroppedShot, ...]
+    left_out: tuple[LeftOut, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,18 +129,18 @@ class ShotFinder:
 
     def _divided(self, seen: _Seen, reasons: np.ndarray) -> FoundShots:
         kept: list[Shot] = []
-        dropped: list[DroppedShot] = []
+        left_out: list[LeftOut] = []
         for shot, why in self._runs(seen, reasons):
             if why is not None:
-                dropped.append(DroppedShot(shot=shot, why=why))
+                left_out.append(_left_out(shot, why))
                 continue
             for piece in _pieces(shot, self._most):
                 if len(piece) >= self._least:
                     kept.append(piece)
                 else:
-                    short = DroppedShot(shot=piece, why=self._too_short(seen, piece))
-                    dropped[-1:] = _joined(dropped[-1:], short)
-        return FoundShots(kept=tuple(kept), dropped=tuple(dropped))
+                    short = _left_out(piece, self._too_short(seen, piece))
+                    left_out[-1:] = _joined(left_out[-1:], short)
+        return FoundShots(kept=tuple(kept), left_out=tuple(left_out))
 
     def _too_short(self, seen: _Seen, piece: Shot) -> DropError:
         """What begins or ends with a loss is lost, and else it is short."""
@@ -187,12 +180,16 @@ def _peaks(fades: Sequence[tuple[float, int]], limit: float) -> Iterator[tuple[i
         yield middles[len(middles) // 2], narrow
 
 
-def _joined(last: list[DroppedShot], new: DroppedShot) -> list[DroppedShot]:
+def _left_out(shot: Shot, why: DropError) -> LeftOut:
+    return LeftOut(shot=shot, reason=why.reason, value=why.value, limit=why.limit)
+
+
+def _joined(last: list[LeftOut], new: LeftOut) -> list[LeftOut]:
     """One range of two that touch, where both are lost; the worse says why."""
-    if not last or last[0].shot.stop != new.shot.start or {last[0].why.reason, new.why.reason} != {"lost"}:
+    if not last or last[0].shot.stop != new.shot.start or {last[0].reason, new.reason} != {"lost"}:
         return [*last, new]
-    why = min(last[0].why, new.why, key=lambda each: each.value)
-    return [DroppedShot(shot=Shot(start=last[0].shot.start, stop=new.shot.stop), why=why)]
+    worse = min(last[0], new, key=lambda each: each.value)
+    return [replace(worse, shot=Shot(start=last[0].shot.start, stop=new.shot.stop))]
 
 
 def _pieces(shot: Shot, most: int) -> Iterator[Shot]:

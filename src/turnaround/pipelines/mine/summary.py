@@ -8,7 +8,7 @@ from pathlib import Path
 
 from turnaround.io.atomic import atomic_file
 from turnaround.io.mined_files import mined_files
-from turnaround.io.mined_folder import Record, Status
+from turnaround.io.mined_manifest import Record, Status
 from turnaround.viz.histogram import histogram
 from turnaround.viz.report_style import STYLE
 

@@ -11,34 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from turnaround.io.atomic import UnwritableError, atomic_file
 from turnaround.io.mined_files import CLIPS
-from turnaround.io.mined_folder import Record, Status, record_of
+from turnaround.io.mined_manifest import Record, Status, record_of
 from turnaround.pipelines.mine.executor import Failure
-from turnaround.types import DropError, InputError, Shot, WeightsNotice
+from turnaround.types import DropError, InputError, LeftOut, Shot, WeightsNotice
 
 RECORDS, VIDEOS = "records", "videos"
-
-
-@dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """A part of a video that is no clip, with what decided it."""
-
-    shot: Shot
-    reason: str
-    value: float
-    limit: float
-
-    def record(self, video: "VideoUnit") -> Record:
-        """Named after its first frame, for it has no timestamp in its name."""
-        return Record(
-            clip=f"{video.id}_frame_{self.shot.start}",
-            video=video.path.name,
-            status=Status.DROPPED,
-            start=self.shot.start,
-            stop=self.shot.stop,
-            reason=self.reason,
-            value=self.value,
-            limit=self.limit,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +47,21 @@ class VideoUnit:
                 ClipUnit(video=self, shot=shot, name=f"{self.id}_{time}")
                 for shot, time in zip(found.shots, found.times, strict=True)
             ]
-            left_out = [part.record(self) for part in found.left_out]
+            left_out = [self._without(part) for part in found.left_out]
             yield from sorted([*units, *left_out], key=_start)
+
+    def _without(self, part: LeftOut) -> Record:
+        """Named after its first frame, for it has no timestamp in its name."""
+        return Record(
+            clip=f"{self.id}_frame_{part.shot.start}",
+            video=self.path.name,
+            status=Status.DROPPED,
+            start=part.shot.start,
+            stop=part.shot.stop,
+            reason=part.reason,
+            value=part.value,
+            limit=part.limit,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What lies in a folder of mined clips, and `manifest.jsonl`, which says what became of each.
+"""`manifest.jsonl` of a folder of mined clips, which says what became of each.
 
 A record is one line of JSON: `clip`, `video`, `start`, `stop` (frames), `status`; of a dropped clip `reason`, `value`
 and `limit`; of a failed one `error`; `figures` (numbers by name) and `files` (the sha256 of each, by its path).
