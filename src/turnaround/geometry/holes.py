@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, pad
 
@@ -144,8 +144,9 @@ def _yield_to_far(own: Tensor, around: Tensor) -> Tensor:
 
 
 def distance_into(hole: Bool[Tensor, "h w"]) -> Float[Tensor, "h w"]:
-    """Pixels to the nearest known one."""
-    found = cv2.distanceTransform(hole.cpu().numpy().astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    """Pixels to the nearest known one, of which there must be one."""
+    # OpenCV is faster, but the last digits of its precise transform differ from call to call (5.0.0, with IPP).
+    found = np.asarray(distance_transform_edt(hole.cpu().numpy()), dtype=np.float32)
     return torch.from_numpy(found).to(hole.device)
 
 
