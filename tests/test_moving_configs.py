@@ -18,6 +18,13 @@ def composed(root, *overrides):
         return compose(root, list(overrides))
 
 
+def chosen_splats(name, *overrides):
+    config = composed(f"splats/{name}", *overrides)
+    splats = build_value(OmegaConf.to_container(config.splats, resolve=True), "splats")
+    assert isinstance(splats, Splats)
+    return splats
+
+
 def took_a_step(run):
     total = torch.stack(list(run.task.losses(run.data.train[0, 0], torch.Generator().manual_seed(0)).values())).sum()
     total.backward()
@@ -33,14 +40,12 @@ def test_a_cloud_of_features_takes_a_step_and_films(tmp_path):
     save_weights(tmp_path / "net", run.task.network, run.net)
     loaded = load_network(tmp_path / "net")
     assert loaded.weights[0].name == "net"
-    needed = {"colors": (), "features": (f"splats.network.path={tmp_path / 'net'}",)}
-    assert {path.stem for path in (CONFIGS / "splats").glob("*.yaml")} == set(needed)
-    for name, overrides in needed.items():
-        config = composed(f"splats/{name}", *overrides)
-        splats = build_value(OmegaConf.to_container(config.splats, resolve=True), "splats")
-        assert isinstance(splats, Splats)
-    assert splats.weights[0].name == "net"
-    assert splats.settings == loaded.fingerprint()
+    own = f"splats.network.path={tmp_path / 'net'}"
+    weights = {"colors": (), "features": ("feature_cloud_small",)}
+    assert {path.stem for path in (CONFIGS / "splats").glob("*.yaml")} == set(weights)
+    for name, names in weights.items():
+        assert tuple(notice.name for notice in chosen_splats(name).weights) == names
+    assert chosen_splats("features", own).settings == loaded.fingerprint()
 
 
 def test_a_network_of_motion_takes_a_step_and_moves(tmp_path):
