@@ -126,10 +126,10 @@ def test_an_open_path_ends_before_a_surface_and_a_closed_one_stays_closed(photo,
     process = start(photo, tmp_path / "in", "path=fly_in", *near)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert "goes no further" in errors
+    assert "stands still" in errors
     poses = poses_of(tmp_path / "in")
     assert torch.equal(poses, poses[:1].expand_as(poses))
-    assert "goes no further" in (tmp_path / "in" / "report.html").read_text()
+    assert "stands still" in (tmp_path / "in" / "report.html").read_text()
     process = start(photo, tmp_path / "round", "path=turntable", *near)
     _, errors = process.communicate()
     assert process.returncode == 0, errors

@@ -40,7 +40,7 @@ def test_untrained_it_shows_what_is_splatted_with_holes_filled_from_behind():
     assert seen.hole.any()
     disparity = torch.where(seen.hole, 0.0, 1.0)
     rough = fill_from_behind(torch.cat([seen.image, disparity[None]])[None, None], seen.hole[None, None])[0, 0, :3]
-    torch.testing.assert_close(cloud()([view(2.0)], [SURE], there), rough)
+    torch.testing.assert_close(cloud()([cloud().points(view(2.0))], [SURE], there), rough)
 
 
 def test_from_its_own_camera_colours_and_features_land_on_themselves():
@@ -73,13 +73,13 @@ def test_what_one_view_misses_another_shows():
     assert not hole.any()
     torch.testing.assert_close(splatted[:3], picture())
     nothing = view(torch.full((HEIGHT, WIDTH), torch.nan))
-    found = network([nothing], [SURE], camera(HEIGHT, WIDTH))
+    found = network([network.points(nothing)], [SURE], camera(HEIGHT, WIDTH))
     assert (found == 0).all()
 
 
 def test_gradients_reach_the_encoder_through_the_splat():
     network = cloud(trained=True)
-    network([view(2.0)], [SURE], moved(0.3)).sum().backward()
+    network([network.points(view(2.0))], [SURE], moved(0.3)).sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
     assert network.encoder.leave.weight.grad.abs().max() > 0
 

@@ -7,7 +7,7 @@ import torch
 from small_orbits import PIVOT, SURFACES, scenes, view_of
 
 from turnaround.geometry.camera_path import Arc, Dolly, Turntable
-from turnaround.geometry.easing import Linear
+from turnaround.geometry.easing import Linear, SmoothStep
 from turnaround.geometry.surroundings import surroundings_of
 from turnaround.pipelines.orbit.growth import observed
 from turnaround.pipelines.orbit.pace import Pace, new_shares
@@ -59,24 +59,47 @@ def test_a_closed_path_counts_the_step_from_its_end_to_its_start(first):
     assert float(new[-1]) > 0.2  # thirty degrees
 
 
+def spread(pace, path, first):
+    paced = pace.spread(path, first, PIVOT.float(), PIVOT, SURFACES)
+    return paced["times"], float(paced["most"])
+
+
 def test_it_says_how_many_frames_would_be_enough(first):
-    path = Turntable(frames=12, turns=1)
-    cameras, around = film(path, first)
-    pace = Pace(share=0.25, fastest=2.0, gentle=0.1)
-    slowed, warnings = pace.paced(cameras, first, around, SURFACES, closed=True)
-    assert len(slowed) == 12
-    assert "path.frames=" in warnings[0]
-    frames = int(warnings[0].split("path.frames=")[1].split()[0])
+    pace, path = Pace(share=0.25, fastest=2.0, gentle=0.1), Turntable(frames=12, turns=1)
+    times, most = spread(pace, path, first)
+    assert len(times) == 12
+    assert most > 0.25
+    warning = pace.warnings(12, most)[0]
+    frames = int(warning.split("path.frames=")[1].split()[0])
     assert 12 < frames < 60
-    many, around = film(replace(path, frames=frames), first)
-    slowed, _ = pace.paced(many, first, around, SURFACES, closed=True)
-    assert float(new_shares(slowed, first, around, SURFACES, closed=True).max()) < 1.1 * pace.share
+    _, most = spread(pace, replace(path, frames=frames), first)
+    assert most < 1.1 * pace.share
+
+
+def test_a_paced_path_stays_on_its_circle(first):
+    path, start = Turntable(frames=12, turns=1), first.view.camera
+    times, _ = spread(Pace(share=0.1, fastest=2.0, gentle=0.1), path, first)
+    assert not torch.equal(times, path.times())
+    paced = path.cameras_at(times, start, PIVOT.float())
+    assert torch.equal(paced.world_from_cam[0], start.world_from_cam[0])
+    away = (paced.world_from_cam[:, :3, 3].double() - PIVOT).norm(dim=1)
+    assert away.tolist() == pytest.approx([4.0] * 12, abs=1e-5)
+
+
+def test_a_path_that_shows_little_at_once_keeps_its_times_and_a_share_of_1_keeps_any(first):
+    path = Arc(frames=30, degrees=3.0, easing=SmoothStep())
+    times, most = spread(Pace(share=0.15, fastest=2.0, gentle=0.1), path, first)
+    assert torch.equal(times, path.times())
+    assert 0 < most < 0.15
+    quick = Turntable(frames=3, turns=1)
+    assert torch.equal(spread(Pace(share=1.0, fastest=2.0, gentle=0.1), quick, first)[0], quick.times())
+    assert Pace(share=0.15, fastest=2.0, gentle=0.1).warnings(30, most) == ()
 
 
 def test_one_frame_has_no_pace(first):
-    cameras, around = film(Turntable(frames=1, turns=1), first)
-    pace = Pace(share=0.1, fastest=2.0, gentle=0.1)
-    assert pace.paced(cameras, first, around, SURFACES, closed=True) == (cameras, ())
+    times, most = spread(Pace(share=0.1, fastest=2.0, gentle=0.1), Turntable(frames=1, turns=1), first)
+    assert times.tolist() == [0]
+    assert most == 0
 
 
 @pytest.mark.parametrize(

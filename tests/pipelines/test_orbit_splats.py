@@ -62,6 +62,19 @@ def test_untrained_features_show_about_what_colors_do(finished):
     assert difference.mean() < 0.05
 
 
+def test_views_are_encoded_once_and_frames_do_not_depend_on_those_before(finished, monkeypatch):
+    orbit, cache = finished
+    encoded = []
+    cloud = network(trained=True)
+    encode = cloud.points
+    monkeypatch.setattr(cloud, "points", lambda view: encoded.append(view) or encode(view))
+    splats = Features(network=cloud)
+    frames = [splats.filmed(cache, orbit.cameras.at(frame), SURFACES).image for frame in (1, 2, 3)]
+    assert len(encoded) == len(cache.ordered)
+    alone = Features(network=network(trained=True)).filmed(cache, orbit.cameras.at(3), SURFACES).image
+    assert torch.equal(frames[-1], alone)
+
+
 def test_settings_follow_the_network(finished):
     assert Features(network=network()).settings == Features(network=network()).settings
     assert Features(network=network()).settings != Features(network=network(trained=True)).settings

@@ -23,17 +23,13 @@ MAX_FRAMES = 10**5
 
 @runtime_checkable
 class CameraPath(Protocol):
-    """Where the camera of a video goes. closed: whether the frame after the last is the first. timed: whether it is
-    given where each frame is, so that nobody may spread them otherwise along the way."""
+    """Where the camera of a video goes. closed: whether the frame after the last is the first."""
 
     @property
     def frames(self) -> int: ...
 
     @property
     def closed(self) -> bool: ...
-
-    @property
-    def timed(self) -> bool: ...
 
     def cameras(self, start: Pinhole, pivot: Float[Tensor, "3"]) -> Pinhole:
         """`frames` cameras of start's size and type, the first of which is `start` bit for bit.
@@ -47,10 +43,6 @@ class RigPath(ABC):
     """A path that four curves over time in [0, 1] describe; at time 0 they are 0, 0, 1 and 1."""
 
     frames: int
-
-    @property
-    def timed(self) -> bool:
-        return False
 
     @property
     @abstractmethod
@@ -78,13 +70,17 @@ class RigPath(ABC):
 
     def cameras(self, start: Pinhole, pivot: Float[Tensor, "3"]) -> Pinhole:
         """As of `CameraPath`."""
+        return self.cameras_at(self.times(), start, pivot)
+
+    def cameras_at(self, times: Curve, start: Pinhole, pivot: Float[Tensor, "3"]) -> Pinhole:
+        """As of `cameras`, at as many times of another choice, of which the first is 0."""
         require("pivot", 0 < float(pivot[2]) < math.inf, "metres above 0", float(pivot[2]))
-        pose, time = start.world_from_cam[0].double(), self.times().to(start.world_from_cam.device)
+        pose, time = start.world_from_cam[0].double(), times.to(start.world_from_cam.device)
         point = pose[:3, 3] + pose[:3, :3] @ pivot.to(pose)
         poses = turned(pose, point, self.turned_degrees(time).deg2rad(), -self.risen_degrees(time).deg2rad())
         poses = rigid(poses[:, :3, :3], point + self.distance(time)[:, None] * (poses[:, :3, 3] - point))
         poses[0] = pose  # without the roundings
-        intrinsics = start.intrinsics.double().repeat(self.frames, 1, 1)
+        intrinsics = start.intrinsics.double().repeat(len(times), 1, 1)
         intrinsics[:, :2, :2] *= self.zoom(time)[:, None, None]
         return replace(start, world_from_cam=poses.to(start.world_from_cam), intrinsics=intrinsics.to(start.intrinsics))
 

@@ -47,10 +47,6 @@ class Imported:
     def closed(self) -> bool:
         return self._given[1]
 
-    @property
-    def timed(self) -> bool:
-        return True
-
     def cameras(self, start: Pinhole, pivot: Float[Tensor, "3"]) -> Pinhole:
         """As of `CameraPath`; the pivot plays no part."""
         given = self._given[0]

@@ -80,10 +80,10 @@ class FeatureCloud(nn.Module):
         return rough + self.decoder(wide)[:, :, :height, :width]
 
     def forward(
-        self, views: Sequence[View], trust: Sequence[Float[Tensor, "h w"]], camera: Pinhole
+        self, points: Sequence[View], trust: Sequence[Float[Tensor, "h w"]], camera: Pinhole
     ) -> Float[Tensor, "3 h w"]:
-        """What a camera sees of some views. RGB in [0, 1]."""
-        splatted, hole = self.splatted([self.points(view) for view in views], trust, camera)
+        """What a camera sees of some `points` views. RGB in [0, 1]."""
+        splatted, hole = self.splatted(points, trust, camera)
         return self.decoded(splatted[None], hole[None])[0].clamp(0, 1)
 
     def fingerprint(self) -> str:

@@ -46,7 +46,7 @@ from turnaround.types import InputError
 DONE, BUG, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 CONFIG = "config.yaml"
 BOOKKEEPING = {CONFIG, "record.json", "wandb"}
-KINDS = ("pipeline",)  # keys of configs whose targets make another kind of run
+KINDS = ("pipeline", "task")  # keys of configs whose targets make another kind of run
 
 
 @runtime_checkable
@@ -176,7 +176,8 @@ def _prepare_out(config: DictConfig, config_name: str) -> tuple[Path, list[Path]
         out /= str(HydraConfig.get().job.num)
     if not _is_leader():
         return out, []
-    _require_own(out, config)
+    if given is not None:
+        _require_own(out, config)
     made = []
     try:
         if given is None:
@@ -199,7 +200,7 @@ def _require_own(out: Path, config: DictConfig) -> None:
         there = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return
-    if isinstance(there, Mapping) and (kind := _kind(there)) != _kind(cast(Mapping, config)):
+    if isinstance(there, Mapping) and TARGET in there and (kind := _kind(there)) != _kind(cast(Mapping, config)):
         fix = "give another out"
         raise InputError(f"out={out}", expected="no folder of another kind of run", found=f"one of {kind}", fix=fix)
 

@@ -1,6 +1,7 @@
 """`run.py pipeline=mine.shards`: mined clips in tar files that training streams."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -8,7 +9,7 @@ from rich.progress import track
 
 from turnaround.io.existing import existing_file
 from turnaround.io.mined_files import ClipFiles, annotations, files_of
-from turnaround.io.shards import Shard, write_index, write_shard
+from turnaround.io.shards import Shard, read_index, write_index, write_shard
 from turnaround.io.stereo4d import read_stereo4d
 from turnaround.pipelines.work import refuse_to_overwrite
 from turnaround.types import InputError
@@ -51,15 +52,22 @@ class ShardsPipeline:
             file = f"{number:06d}.tar"
             size = write_shard(out / file, [files[name] for name in group])
             shards.append(Shard(file=file, size=size, clips={name: lengths[name] for name in group}))
+        before = _exported(out)
         write_index(out, shards, left_out)
-        for old in out.glob("[0-9]" * 6 + ".tar"):  # of an export to this folder with more shards
-            if old.name not in {shard.file for shard in shards}:
-                old.unlink()
+        for file in before - {shard.file for shard in shards}:
+            (out / file).unlink(missing_ok=True)
         return {"shards": float(len(shards)), "clips": float(len(lengths)), "left_out": float(len(left_out))}
 
     def _place(self, name: str) -> str:
         """Shuffles, since clips of one video, which are alike, stand beside each other in the folder."""
         return hashlib.sha256(f"{self.seed} {name}".encode()).hexdigest()
+
+
+def _exported(out: Path) -> set[str]:
+    """Tars of an earlier export to this folder."""
+    with suppress(InputError):
+        return {shard.file for shard in read_index(out)}
+    return set()
 
 
 def _frames(clip: ClipFiles) -> int:

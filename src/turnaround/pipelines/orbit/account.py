@@ -71,7 +71,7 @@ def verdict_of(shares: Float[Tensor, "t 3"], trusted: float) -> str:
 def _stages(orbit: OrbitVideo, cache: SceneCache, account: Account) -> Sequence[StageAccount]:
     photo = cache.views[0].view
     inverse = 1 / photo.depth
-    seconds = {"depth": 0.0, "layers": 0.0, "view": 0.0, "frames": 0.0}
+    seconds = {"depth": 0.0, "layers": 0.0, "pace": 0.0, "view": 0.0, "frames": 0.0}
     for name, spent in account.seconds.items():
         seconds[name.partition("_")[0]] = seconds.get(name.partition("_")[0], 0.0) + spent
     grown = cache.views[1 :: max((len(cache.views) - 1) // SHOWN, 1)][:SHOWN]
@@ -109,7 +109,7 @@ def _stages(orbit: OrbitVideo, cache: SceneCache, account: Account) -> Sequence[
                 "be empty."
             ),
             model=inpainter,
-            seconds=seconds["view"],
+            seconds=seconds["pace"] + seconds["view"],
             gives=[
                 Figure(
                     caption=f"View {view.step}: invented parts are tinted",

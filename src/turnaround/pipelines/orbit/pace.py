@@ -1,19 +1,22 @@
 """How fast a path may go: by how much of each frame is new."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from turnaround.geometry.camera_path import RigPath
+from turnaround.geometry.easing import Curve
 from turnaround.geometry.pacing import frames_for, paced
-from turnaround.geometry.surroundings import Surroundings
+from turnaround.geometry.surroundings import Surroundings, surroundings_of
 from turnaround.geometry.visibility import seen_from
 from turnaround.pipelines.orbit.stops import COARSE, coarse
 from turnaround.render.cache import Surfaces, render
 from turnaround.types import InputError, KeyView, Pinhole, SceneCache
 
+SLACK = 1.01  # of a share that was asked for, since shares are counted in pixels
 SPACING = slice(COARSE // 2, None, COARSE)
 
 
@@ -34,22 +37,37 @@ class Pace:
             if not sound:
                 raise InputError(name, expected=expected, found=f"{getattr(self, name):g}", fix="correct it")
 
-    def paced(
-        self, cameras: Pinhole, first: KeyView, around: Surroundings, surfaces: Surfaces, *, closed: bool
-    ) -> tuple[Pinhole, Sequence[str]]:
-        """As many cameras on the same path, and what a person should know of them. around: of the first view."""
-        if len(cameras) < 2:
-            return cameras, ()
-        new = new_shares(cameras, first, around, surfaces, closed=closed)
-        slowed = paced(cameras, new, closed=closed, share=self.share, fastest=self.fastest, gentle=self.gentle)
-        if slowed is cameras:
-            return cameras, ()
-        most = float(new_shares(slowed, first, around, surfaces, closed=closed).amax())
-        if most <= self.share:
-            return slowed, ()
-        return slowed, (
-            f"up to {most:.1%} of a frame is new to the one before, more than {self.share:.0%}; about "
-            f"path.frames={frames_for(len(cameras), most, self.share)} would keep to it",
+    def spread(
+        self,
+        path: RigPath,
+        first: KeyView,
+        ahead: Float[Tensor, "3"],
+        pivot: Float[Tensor, "3"],
+        surfaces: Surfaces,
+    ) -> Mapping[str, Tensor]:
+        """`times` [t] in float64 of the path's frames, and `most`: of what is new in any of them.
+
+        ahead, pivot: the point that the path turns about, in the first camera's axes and in the world's.
+        """
+        start, times = first.view.camera, path.times()
+        if len(times) < 2 or self.share == 1:
+            return {"times": times, "most": torch.zeros(())}
+        around = surroundings_of(first.view.depth, start, path.cameras(start, ahead), pivot)
+
+        def new(times: Curve) -> Float[Tensor, "n"]:
+            return new_shares(path.cameras_at(times, start, ahead), first, around, surfaces, closed=path.closed)
+
+        found = new(times)
+        slowed = paced(times, found, closed=path.closed, share=self.share, fastest=self.fastest, gentle=self.gentle)
+        return {"times": slowed, "most": (found if slowed is times else new(slowed)).amax()}
+
+    def warnings(self, frames: int, most: float) -> Sequence[str]:
+        """What a person should know of a path of so many frames of which up to the share `most` is new."""
+        if most <= SLACK * self.share:
+            return ()
+        return (
+            f"up to {most:.1%} of a frame is new to the one before, more than {self.share:.1%}; about "
+            f"path.frames={frames_for(frames, most, self.share)} would keep to it",
         )
 
 

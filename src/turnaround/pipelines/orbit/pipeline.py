@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float
 from rich.console import Console
 from torch import Tensor
 
-from turnaround.geometry.camera_path import CameraPath
+from turnaround.geometry.camera_path import CameraPath, RigPath
 from turnaround.geometry.clearance import stopped_before
 from turnaround.geometry.projection import intrinsics
 from turnaround.geometry.se3 import transform
-from turnaround.geometry.surroundings import levelled, surroundings_of
+from turnaround.geometry.surroundings import levelled
 from turnaround.io.existing import existing_file
 from turnaround.io.picture import read_picture
 from turnaround.pipelines.orbit.account import Account
@@ -23,12 +23,12 @@ from turnaround.pipelines.orbit.exports.export import Exports, Setting
 from turnaround.pipelines.orbit.exports.report import ReportPage
 from turnaround.pipelines.orbit.growth import Grower, observed
 from turnaround.pipelines.orbit.motion import Motion
-from turnaround.pipelines.orbit.orbiter import Orbiter
+from turnaround.pipelines.orbit.orbiter import Orbiter, camera_digest
 from turnaround.pipelines.orbit.pace import Pace
 from turnaround.pipelines.orbit.packing import packed_view, unpacked_view
 from turnaround.pipelines.orbit.relief import estimated
 from turnaround.pipelines.orbit.staging import Staging, resized
-from turnaround.pipelines.stage import Stages
+from turnaround.pipelines.stage import Result, Stages
 from turnaround.pipelines.work import content_hash
 from turnaround.types import (
     DepthKind,
@@ -67,9 +67,9 @@ class OrbitPipeline:
     Every stage is kept in `out/stages` under the hash of what decides it, so a run that was killed goes on where it
     stopped and ends with the same bytes, and a changed setting makes anew only what follows from it.
 
-    size: pixels of the shorter side. path: from the picture's own camera. pace: of paths that are not timed. staging:
-    what of the picture is shown. motion: of what it shows. exports: what is written besides `report.html`. card: of the
-    report. fps: of the videos.
+    size: pixels of the shorter side. path: from the picture's own camera. pace: of all paths but imported ones.
+    staging: what of the picture is shown. motion: of what it shows. exports: what is written besides `report.html`.
+    card: of the report. fps: of the videos.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class OrbitPipeline:
         view = unpacked_view(first.tensors)
         scenes = self.motion.scenes(view)  # refuses its files before anything slow begins
         pivot = transform(view.view.camera.world_from_cam[0].double(), first.tensors["pivot"][None])[0]
-        cameras, warnings = self._cameras(view, first.tensors["pivot"], pivot)
+        cameras, warnings = self._cameras(stages, first, first.tensors["pivot"], pivot)
         subject = subject_of(view, first.tensors["subject"], first.tensors["pivot"])
         grown = self.orbiter.grown(stages, first, cameras, pivot, closed=self.path.closed, subject=subject)
         orbit = self.orbiter.filmed(stages, grown, cameras, scenes, self.motion.settings)
@@ -185,17 +185,25 @@ class OrbitPipeline:
         }
 
     def _cameras(
-        self, first: KeyView, ahead: Float[Tensor, "3"], pivot: Float[Tensor, "3"]
+        self, stages: Stages, result: Result, ahead: Float[Tensor, "3"], pivot: Float[Tensor, "3"]
     ) -> tuple[Pinhole, Sequence[str]]:
-        """Of the path about a pivot, in the first camera's axes and in the world's, with what a person should know."""
-        cameras, warnings = self._stopped(self.path.cameras(first.view.camera, ahead), first)
-        if not self.path.timed:
-            around = surroundings_of(first.view.depth, first.view.camera, cameras, pivot)
-            cameras, more = self.pace.paced(cameras, first, around, self.grower.surfaces, closed=self.path.closed)
-            warnings = [*warnings, *more]
-        for warning in warnings:
+        """Of the path about a pivot, in the first camera's axes and in the world's, with what a person should know.
+        result: the packed first view."""
+        first, path, surfaces = unpacked_view(result.tensors), self.path, self.grower.surfaces
+        cameras, slow = path.cameras(first.view.camera, ahead), ()
+        if isinstance(path, RigPath):
+            paced = stages.run(
+                "pace",
+                lambda: self.pace.spread(path, first, ahead, pivot, surfaces),
+                inputs=[result],
+                settings=(camera_digest(cameras), path.closed, self.pace, surfaces),
+            ).tensors
+            cameras = path.cameras_at(paced["times"], first.view.camera, ahead)
+            slow = self.pace.warnings(len(cameras), float(paced["most"]))
+        cameras, stopped = self._stopped(cameras, first)
+        for warning in (*slow, *stopped):
             Console(stderr=True).print(f"warning: {warning}")
-        return cameras, warnings
+        return cameras, (*slow, *stopped)
 
     def _stopped(self, cameras: Pinhole, first: KeyView) -> tuple[Pinhole, Sequence[str]]:
         """An open path ends before a surface; a closed one, which would not be any more, goes through."""
@@ -211,7 +219,7 @@ class OrbitPipeline:
         cameras, outcome = (
             (cameras, "a closed path goes on, through it")
             if self.path.closed
-            else (stopped.cameras, "the camera goes no further")
+            else (stopped.cameras, "the camera stands still from there")
         )
         return cameras, (
             f"the path comes within {self.camera.distance:g} m of a surface at frame {stopped.frame} of "

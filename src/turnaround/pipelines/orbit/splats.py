@@ -8,8 +8,8 @@ import torch
 
 from turnaround.nets.feature_cloud import FeatureCloud
 from turnaround.pipelines.orbit.frames import without_holes
-from turnaround.render.cache import Surfaces, render, same_camera
-from turnaround.types import Pinhole, Provenance, Rendering, SceneCache, WeightsNotice
+from turnaround.render.cache import Surfaces, is_in_sight, render, same_camera
+from turnaround.types import KeyView, Pinhole, Provenance, Rendering, SceneCache, View, WeightsNotice
 
 
 class Splats(ABC):
@@ -47,6 +47,7 @@ class Features(Splats):
 
     def __init__(self, *, network: FeatureCloud):
         self.network = network.eval()
+        self._encoded: Sequence[tuple[KeyView, View]] = ()  # of the cache of the frame before, which is mostly the same
 
     @property
     def weights(self) -> Sequence[WeightsNotice]:
@@ -61,6 +62,8 @@ class Features(Splats):
         plain = Colors().filmed(cache, camera, surfaces)
         if same_camera(cache.views[0].view.camera, camera):
             return plain
-        views = cache.ordered
-        image = self.network([view.view for view in views], [view.confidence for view in views], camera)
+        known = {id(view): points for view, points in self._encoded}
+        self._encoded = [(view, known.get(id(view)) or self.network.points(view.view)) for view in cache.ordered]
+        seen = [each for each in self._encoded if is_in_sight(each[0], camera, surfaces.edges)] or self._encoded[:1]
+        image = self.network([points for _, points in seen], [view.confidence for view, _ in seen], camera)
         return replace(plain, image=image, label=plain.label.clamp(min=int(Provenance.PROPAGATED)))
