@@ -20,6 +20,7 @@ from turnaround.scenes.observe import film
 from turnaround.scenes.sample import WorldSampler
 
 FRAMES = 12
+QUICK = ("exports.files.stereo=null", "pipeline.card.measured.colmap=null")  # which takes longer than all the rest
 pytestmark = pytest.mark.slow
 
 
@@ -31,9 +32,8 @@ def photo(tmp_path_factory):
 
 
 def start(photo: Path, out: Path, *more: str) -> subprocess.Popen:
-    options = f"pipeline=orbit input={photo} out={out} size=64 path.frames={FRAMES} exports.files.stereo=null"
-    options += " pipeline.card.measured.colmap=null"  # takes longer than all the rest
-    return started("run.py", *options.split(), *more)
+    options = f"pipeline=orbit input={photo} out={out} size=64 path.frames={FRAMES}"
+    return started("run.py", *options.split(), *QUICK, *more)
 
 
 def digests(out: Path) -> dict[str, str]:
@@ -118,6 +118,13 @@ def test_a_change_makes_anew_only_what_follows(photo, orbit, tmp_path):
 
 def poses_of(out: Path) -> torch.Tensor:
     return read_transforms(out / "transforms.json").cameras.world_from_cam
+
+
+def test_an_imported_path_keeps_its_own_pace(photo, orbit, tmp_path):
+    out = tmp_path / "imported"
+    path = ["path=imported", f"path.file={orbit / 'camera_path.json'}", "pipeline.pace.share=0.01"]
+    finished(started("run.py", "pipeline=orbit", f"input={photo}", f"out={out}", "size=64", *QUICK, *path))
+    torch.testing.assert_close(poses_of(out), poses_of(orbit), atol=1e-4, rtol=0)
 
 
 def test_an_open_path_ends_before_a_surface_and_a_closed_one_stays_closed(photo, tmp_path):
