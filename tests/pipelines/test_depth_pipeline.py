@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,8 +8,8 @@ from torch import Tensor
 
 from turnaround.io.depth import read_depth_npz
 from turnaround.io.image import read_image, read_png16, write_image
-from turnaround.io.video import VideoWriter, open_frames, read_video, write_video
-from turnaround.pipelines.depth import DepthPipeline, Normalised, ValueSample
+from turnaround.io.video import open_frames, read_video, write_video
+from turnaround.pipelines.depth import DepthPipeline
 from turnaround.types import DepthKind, InputError, WeightsNotice
 from turnaround.viz.color import colorize
 
@@ -335,77 +333,3 @@ def test_a_constant_is_black(tmp_path, video):
     metrics = run(video, tmp_path / "out", Flat())
     assert (metrics["scale"], metrics["shift"]) == (1, -4.25)
     assert read_depth_npz(tmp_path / "out" / "depth.npz").values.abs().max() == 0
-
-
-def test_outliers_do_not_set_the_range():
-    values = torch.linspace(0, 1, 100_000)
-    values[0], values[-1] = -1e6, 1e6
-    sample = ValueSample()
-    sample.add(values.view(100, 1000))
-    low, high = sample.robust_range()
-    assert (low, high) == pytest.approx((0.001, 0.999), abs=1e-5)  # the step between two values
-
-
-def test_rare_values_on_a_plain_ground_still_set_the_range():
-    values = torch.zeros(100, 100)
-    values[3, 4], values[5, 6] = 2.0, -1.0  # 0.01 % each, beyond the percentiles
-    sample = ValueSample()
-    sample.add(values)
-    assert sample.robust_range() == (-1.0, 2.0)
-
-
-def test_a_long_stream_is_sampled_uniformly_within_the_limit():
-    sample = ValueSample(limit=4096)
-    for start in torch.arange(0, 200):  # 204 800 values, ascending: a sample of one end only would be far off
-        sample.add(torch.linspace(start / 200, (start + 1) / 200, 1024).view(32, 32))
-        assert sample.values.numel() <= 4096
-    assert sample.values.numel() > 1024
-    # Of n >= 1024 uniform values the mean has a deviation of 1 / sqrt(12 n) <= 0.009, a quarter 0.014; four times that.
-    assert sample.values.mean().item() == pytest.approx(0.5, abs=0.036)
-    assert sample.values.quantile(0.25).item() == pytest.approx(0.25, abs=0.056)
-    assert (sample.minimum, sample.maximum) == (0, 1)
-
-
-def test_small_ranges_on_large_offsets_keep_their_digits():
-    raw = torch.tensor([[1000.0, 1000.0625, 1000.125]])  # exact in float32
-    assert Normalised.spanning(1000.0, 1000.125)(raw).tolist() == [[0.0, 0.5, 1.0]]
-
-
-MEASURE = """
-import sys
-from pathlib import Path
-import torch
-from turnaround.pipelines.depth import DepthPipeline
-from turnaround.types import DepthKind
-
-class Luminance:
-    name, kind, weights = "luminance", DepthKind.AFFINE_DISPARITY, ()
-    def stream(self, frames, *, seed):
-        yield from (frame.mean(dim=0) for frame in frames)
-
-torch.set_num_threads(1)
-metrics = DepthPipeline(estimator=Luminance(), input=sys.argv[1], seed=0).run(Path(sys.argv[2]))
-assert metrics["frames"] == int(sys.argv[3])
-status = Path("/proc/self/status").read_text()  # of this process alone; getrusage would count its parent before exec
-print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak memory from Linux's /proc")
-def test_memory_is_constant_in_the_length(tmp_path):
-    """A tenfold length must not raise the peak by 10 %.
-
-    Torch, the codecs and the value sample (which 200 frames fill: 200 * 144 * 112 > 2**20) take about 640 MB. Holding
-    the depth maps of the further 1800 frames would add 1800 * 144 * 112 * 4 B = 116 MB (18 %), the frames 348 MB.
-    """
-    picture = torch.rand(3, 112, 144)
-    peaks = []
-    for frames in (200, 2000):
-        clip = tmp_path / f"{frames}.mp4"
-        with VideoWriter(clip, fps=24.0) as writer:
-            for index in range(frames):
-                writer.write(picture.roll(index, dims=2))
-        command = [sys.executable, "-c", MEASURE, str(clip), str(tmp_path / f"out{frames}"), str(frames)]
-        peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1]))
-    assert peaks[1] < 1.1 * peaks[0]
