@@ -83,6 +83,7 @@ def test_each_experiment_and_ablation_takes_a_step(overrides, cache):
 ON_LATENTS = ("objective=single_step_latent", "inference=single_step_middle", r"task.freeze=['^tokens\.']")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in options("data") if not name.startswith(APART)])
 def test_each_data_config_gives_equal_work_to_processes(name, cache):
     run = build(composed("train", f"data={name}", "net=svd_tiny", "logger=none", cache, *SMALL_WORLDS, *ON_LATENTS))
@@ -313,6 +314,7 @@ def test_each_set_of_exports_builds(name):
     assert ("gaussians.ply" in exports.names) == (name == "gaussians")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", options("study"))
 def test_each_arm_of_a_study_is_a_config_that_builds(name, cache, tmp_path):
     study = build(composed("run", f"study={name}")).pipeline

@@ -55,6 +55,7 @@ def test_crops_that_the_network_cannot_halve_are_refused(tmp_path):
         run.task.losses(run.data.train[0, 0], torch.Generator())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holes", sorted(path.stem for path in (CONFIGS / "holes").glob("*.yaml")))
 @pytest.mark.parametrize("realism", sorted(path.stem for path in (CONFIGS / "realism").glob("*.yaml")))
 def test_all_holes_and_realism_can_be_trained_on(holes, realism, tmp_path):
@@ -64,6 +65,7 @@ def test_all_holes_and_realism_can_be_trained_on(holes, realism, tmp_path):
     assert 0 < pictures[0, 0].hole.float().mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("warp", sorted(path.stem for path in (CONFIGS / "warp").glob("*.yaml")))
 def test_all_warps_can_be_trained_on(warp, tmp_path):
     views = built(tmp_path, "inpaint_small", f"warp={warp}").data.train.sources[1].batches
@@ -105,6 +107,7 @@ def test_published_inpainters_build_from_folders(tmp_path):
     assert [network.unet.in_channels for network in networks.values()] == [17, 9, 9]
 
 
+@pytest.mark.slow
 def test_a_video_with_holes_is_filled_in_tiles_and_windows():
     sizes = ["inference.network.tile=32", "inference.network.overlap=16", "inference.window=3", "inference.overlap=1"]
     config = composed("eval", "net=inpaint_video_small", "inference=inpaint_video", *sizes)

@@ -180,4 +180,8 @@ def test_the_orbits_own_folder_is_no_place_for_new_files(orbit, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(orbit, folder)
     (folder / "metrics.json").unlink()
+    record = (folder / "record.json").read_bytes()
+    assert "expected no folder of another kind of run" in refused(folder, folder)
+    assert (folder / "record.json").read_bytes() == record
+    (folder / "config.yaml").unlink()  # which says what kind it is of
     assert "out: expected a folder apart from the orbit's" in refused(folder, folder)

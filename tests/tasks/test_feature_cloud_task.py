@@ -42,7 +42,7 @@ def losses(learner, batch):
 def test_untrained_its_error_is_that_of_the_splat(clips):
     learner, batch = task(), ViewPairBatches(clips=clips, pixels_per_batch=1, seed=0)[0, 0]
     first, second = batch.view(0, 0), batch.view(0, 1)
-    rough = learner.cloud.eval()([first], [torch.ones_like(first.depth)], second.camera)
+    rough = learner.cloud.eval()([learner.cloud.points(first)], [torch.ones_like(first.depth)], second.camera)
     # Colours of a splat are means of colours, so none is clamped.
     torch.testing.assert_close(losses(learner, batch)["absolute"], (rough - second.image).abs().mean())
 

@@ -97,6 +97,7 @@ def single_step_latent() -> SingleStepLatent:
 OBJECTIVES = {"single_step": single_step(), "single_step_latent": single_step_latent(), "diffusion": diffusion()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 def test_a_clip_is_learned(objective):
     learner = task(objective)
