@@ -66,11 +66,22 @@ def test_it_begins_with_the_photo_and_says_where_each_pixel_came_from(photo, orb
     assert (confidence[label == 2] <= 0.5).all()
 
 
-def test_it_goes_all_the_way_round(orbit):
-    cameras = read_transforms(orbit / "transforms.json").cameras
-    forward = cameras.world_from_cam[:, :3, 2]
-    heading = torch.rad2deg(torch.atan2(forward[:, 0], forward[:, 2]))  # about the vertical of the ground
-    turned = (heading[0] - heading).remainder(360)
+def turned_of(out: Path) -> torch.Tensor:
+    """Degrees of each frame from the first, about the vertical of the ground."""
+    forward = poses_of(out)[:, :3, 2]
+    heading = torch.rad2deg(torch.atan2(forward[:, 0], forward[:, 2]))
+    return (heading[0] - heading).remainder(360)
+
+
+def test_it_goes_all_the_way_round_by_equal_steps_unless_it_is_paced(photo, tmp_path):
+    out = tmp_path / "even"
+    finished(start(photo, out, "pipeline.pace.share=1.0"))
+    away = (turned_of(out) - torch.arange(FRAMES) * 360 / FRAMES + 180).remainder(360) - 180
+    assert float(away.abs().max()) < 1e-3
+
+
+def test_a_paced_turntable_goes_round_once_too(orbit):
+    turned = turned_of(orbit)
     assert float(turned[0]) == 0
     assert (turned.diff() > 0).all()
     assert 270 < float(turned[-1]) < 360  # the next frame would be the first

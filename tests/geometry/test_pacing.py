@@ -83,7 +83,7 @@ def test_a_closed_path_goes_slower_across_its_seam():
     round_ = torch.cat([slowed, torch.ones(1, dtype=torch.float64)])
     steps = round_.diff() * STEPS
     assert float(shown(round_, new).max()) <= 0.1 + 1e-8
-    assert float(steps[[0, -1]].max()) < 0.6
+    assert float(steps[[0, -1]].max()) <= 0.1 / 0.18 + 1e-6
     assert float(steps[20:40].min()) > 1
 
 
@@ -104,7 +104,8 @@ def test_easing_stays():
     new = torch.full((STEPS,), 0.02)
     new[40:50] = 0.15
     slowed = paced(eased, new, closed=False, **LIMITS)
-    assert torch.allclose(slowed.sqrt(), paced(even(), new, closed=False, **LIMITS), atol=1e-2)
+    # between 0 and the first time of t² the straight line is off by most: 1 / (4 STEPS) of t
+    assert torch.allclose(slowed.sqrt(), paced(even(), new, closed=False, **LIMITS), atol=1 / (2 * STEPS))
 
 
 def test_how_many_frames_would_do():

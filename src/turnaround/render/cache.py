@@ -38,8 +38,7 @@ def render(cache: SceneCache, camera: Pinhole, surfaces: Surfaces) -> Rendering:
     A key view whose camera it is shows all its pixels as they are, whatever others hold before them: it saw that there
     is nothing.
     """
-    ordered = cache.ordered
-    views = [view for view in ordered if is_in_sight(view, camera, surfaces.edges)] or ordered[:1]
+    views = in_sight(cache, camera, surfaces.edges)
     own = _own(cache.views, views, camera)
     warped = [forward_splat(view.view, camera, edges=surfaces.edges) for view in views]
     depth = torch.stack([torch.where(each.hole, torch.inf, each.depth) for each in warped])
@@ -85,6 +84,12 @@ def _density(shown: Bool[Tensor, "n h w"], reach: int) -> Float[Tensor, "n h w"]
     size = (2 * reach + 1, 2 * reach + 1)
     maps = [cv2.blur(each, size, borderType=cv2.BORDER_REPLICATE) for each in shown.float().numpy()]
     return torch.from_numpy(np.stack(maps))
+
+
+def in_sight(cache: SceneCache, camera: Pinhole, edges: Edges) -> Sequence[KeyView]:
+    """The key views that a camera may see something of, in order; the first of all where there is none."""
+    ordered = cache.ordered
+    return [view for view in ordered if is_in_sight(view, camera, edges)] or ordered[:1]
 
 
 def is_in_sight(view: KeyView, camera: Pinhole, edges: Edges) -> bool:

@@ -8,7 +8,7 @@ import torch
 
 from turnaround.nets.feature_cloud import FeatureCloud
 from turnaround.pipelines.orbit.frames import without_holes
-from turnaround.render.cache import Surfaces, is_in_sight, render, same_camera
+from turnaround.render.cache import Surfaces, in_sight, render, same_camera
 from turnaround.types import KeyView, Pinhole, Provenance, Rendering, SceneCache, View, WeightsNotice
 
 
@@ -64,6 +64,7 @@ class Features(Splats):
             return plain
         known = {id(view): points for view, points in self._encoded}
         self._encoded = [(view, known.get(id(view)) or self.network.points(view.view)) for view in cache.ordered]
-        seen = [each for each in self._encoded if is_in_sight(each[0], camera, surfaces.edges)] or self._encoded[:1]
-        image = self.network([points for _, points in seen], [view.confidence for view, _ in seen], camera)
+        encoded = {id(view): points for view, points in self._encoded}
+        seen = in_sight(cache, camera, surfaces.edges)
+        image = self.network([encoded[id(view)] for view in seen], [view.confidence for view in seen], camera)
         return replace(plain, image=image, label=plain.label.clamp(min=int(Provenance.PROPAGATED)))
